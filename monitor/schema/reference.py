@@ -1,0 +1,227 @@
+"""Reference data: currencies, instruments, fees and policy (INTERFACE, "Reference file")."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from monitor.exact import ONE, ZERO
+from monitor.schema.base import Amount, Message, Millis, NonNegative, Positive, Rate
+from monitor.schema.events import Mode
+
+__all__ = [
+    "BorrowTier",
+    "Currency",
+    "DiscountTier",
+    "Fees",
+    "Instrument",
+    "InstrumentKind",
+    "JumpGuard",
+    "Level",
+    "Policy",
+    "PositionTier",
+    "ReferenceFile",
+]
+
+InstrumentKind = Literal["spot", "swap", "future", "option"]
+
+
+def _rising(name: str, tiers: tuple[Any, ...]) -> None:
+    """Refuse tiers whose upper bounds do not rise."""
+    for before, after in zip(tiers, tiers[1:], strict=False):
+        if after.up_to <= before.up_to:
+            raise ValueError(
+                f"{name}: up_to must rise from tier to tier, {after.up_to} follows {before.up_to}"
+            )
+
+
+class DiscountTier(Message):
+    """CU-9: the slice up to `up_to` (coin or USD) counts at `rate`."""
+
+    up_to: Positive
+    rate: Rate
+
+
+class BorrowTier(Message):
+    """MM-1, BL-1: borrowing up to `up_to` coin carries these rates and allows this leverage."""
+
+    up_to: Positive
+    initial: Rate
+    maintenance: Rate
+    max_leverage: Positive | None = None
+
+
+class PositionTier(Message):
+    """MM-2: positions up to `up_to` contracts carry these rates and allow this leverage."""
+
+    up_to: Positive
+    initial: Rate
+    maintenance: Rate
+    max_leverage: Positive | None = None
+    option_factor: NonNegative | None = None
+
+
+class UtilisationPoint(Message):
+    """BL-3: the yearly rate at one utilisation of the pool."""
+
+    utilisation: Rate
+    rate: NonNegative
+
+
+class Currency(Message):
+    """One currency; quotas, caps and pools in coin, rates as plain numbers."""
+
+    discount_tiers: tuple[DiscountTier, ...] = ()
+    tier_unit: Literal["coin", "usd"] = "coin"
+    minimum_rate: Rate = ZERO
+    borrow_tiers: tuple[BorrowTier, ...] = ()
+    interest_free_quota: NonNegative = ZERO
+    quota_adds_available_of: tuple[str, ...] = ()
+    collateral: bool = True
+    liquidity_rank: int = 1_000_000
+    yearly_rate: NonNegative = ZERO
+    next_yearly_rate: NonNegative | None = None
+    lent_out: NonNegative | None = None
+    utilisation_curve: tuple[UtilisationPoint, ...] = ()
+    borrowable: bool = True
+    platform_pool: NonNegative | None = None
+    vip_caps: dict[str, NonNegative] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Currency:
+        _rising("discount_tiers", self.discount_tiers)
+        _rising("borrow_tiers", self.borrow_tiers)
+        return self
+
+
+class Instrument(Message):
+    """One instrument; `lot` in contracts (base coin for spot), `tick` in quote currency."""
+
+    kind: InstrumentKind
+    family: str
+    underlying: str
+    quote: str
+    settle: str | None = None
+    inverse: bool = False
+    contract_value: Positive = ONE
+    multiplier: Positive = ONE
+    lot: Positive
+    tick: Positive
+    position_tiers: tuple[PositionTier, ...] = ()
+    expiry: Millis | None = None
+    strike: Positive | None = None
+    option_type: Literal["call", "put"] | None = None
+    funding_hours: int | None = None
+    funding_rate: Amount | None = None
+    next_funding_ts: Millis | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Instrument:
+        _rising("position_tiers", self.position_tiers)
+        if self.kind != "spot":
+            if self.settle is None:
+                raise ValueError(f"settle: a {self.kind} needs its settle currency")
+            expected = self.underlying if self.inverse else self.quote
+            if self.kind != "option" and self.settle != expected:
+                kind = "inverse" if self.inverse else "linear"
+                raise ValueError(
+                    f"settle: {self.settle} given, a {kind} contract settles in {expected}"
+                )
+            if not self.position_tiers:
+                raise ValueError(f"position_tiers: a {self.kind} needs at least one")
+        return self
+
+
+class Fees(Message):
+    """MM-4: one fee schedule's taker rates."""
+
+    spot_taker: Rate = Decimal("0.001")
+    derivative_taker: Rate = Decimal("0.0005")
+
+
+class JumpGuard(Message):
+    """PX-6: hold a tick more than `percent` away until `confirm` consecutive ticks confirm it."""
+
+    percent: Positive
+    confirm: Annotated[int, Field(ge=1)] = 2
+
+
+Level = Amount | dict[Mode | Literal["default"], Amount]
+"""A level, or a level by mode with `default` for the modes not named."""
+
+_LEVELS = ("warning", "warning_exit", "liquidation", "liquidation_exit")
+
+
+class Policy(Message):
+    """The settings of SPEC by their one name; an unknown name is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    warning: Level = Decimal(3)
+    warning_exit: Level = Decimal("3.15")
+    liquidation: Level = Decimal(1)
+    liquidation_exit: Level = Decimal(1)
+    worsened: tuple[Positive, ...] = (Decimal(2), Decimal("1.5"), Decimal("1.2"))
+    confirm_seconds: Positive = Decimal(5)
+    attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    expire_seconds: Positive = Decimal(30)
+    max_age_seconds: dict[str, Positive] = {"*": Decimal(10)}
+    grace_seconds: NonNegative = ZERO
+    time_scale: Positive = ONE
+    jump_guard: dict[str, JumpGuard] = {}
+    spot_cancel_scope: Literal["auto_borrow", "all"] = "auto_borrow"
+    sale_order: Literal["lowest_rate_first", "highest_rate_first"] = "lowest_rate_first"
+    tier_steps_down: Annotated[int, Field(ge=1, le=100)] = 2
+    debt_size: Literal["tier_step", "smallest"] = "tier_step"
+    takeover_at_first_tier: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Policy:
+        for mode in ("spot", "multi_currency", "portfolio"):
+            warning, exit_, liquidation, liquidation_exit = (
+                self.level(name, mode) for name in _LEVELS
+            )
+            if not exit_ >= warning > liquidation >= 1:
+                raise ValueError(
+                    f"levels of mode {mode}: warning_exit {exit_} ≥ warning {warning} > "
+                    f"liquidation {liquidation} ≥ 1 does not hold"
+                )
+            if not warning > liquidation_exit >= liquidation:
+                raise ValueError(
+                    f"liquidation_exit {liquidation_exit} of mode {mode} must lie from "
+                    f"liquidation {liquidation} to below warning {warning}"
+                )
+            if any(not warning > level > liquidation for level in self.worsened):
+                raise ValueError(
+                    f"worsened {[str(level) for level in self.worsened]} must lie between "
+                    f"warning {warning} and liquidation {liquidation} of mode {mode}"
+                )
+        if any(a <= b for a, b in zip(self.worsened, self.worsened[1:], strict=False)):
+            raise ValueError("worsened: the levels must fall from one to the next")
+        if self.expire_seconds < self.confirm_seconds * self.attempts:
+            raise ValueError(
+                f"expire_seconds {self.expire_seconds} is less than attempts × confirm_seconds, "
+                f"so the last attempt would be dead on arrival"
+            )
+        return self
+
+    def level(self, name: str, mode: Mode | str) -> Decimal:
+        """Return the level called `name` for `mode`."""
+        value: Decimal | dict[str, Decimal] = getattr(self, name)
+        if isinstance(value, dict):
+            default: Decimal = type(self).model_fields[name].default
+            return value.get(mode, value.get("default", default))
+        return value
+
+
+class ReferenceFile(Message):
+    """The reference file as written: entries by name."""
+
+    currencies: dict[str, Currency]
+    instruments: dict[str, Instrument] = {}
+    fees: dict[str, Fees] = {}
+    policy: Policy = Policy()
+    options: dict[str, Any] = {}
+    portfolio: tuple[dict[str, Any], ...] = ()
