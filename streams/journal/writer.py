@@ -1,0 +1,379 @@
+"""The group loop of one partition: append, then acknowledge, then publish."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import structlog
+
+from streams.journal.acknowledge import AcknowledgeQueues, SourceEvent
+from streams.journal.clock import PauseGuard
+from streams.journal.exceptions import JournalError, JournalLost, OutletLost, RecordTooLarge
+from streams.journal.outlet import Publisher
+from streams.journal.owner import Owner, WriterSettings
+from streams.journal.partition import PartitionJournal, Recovery
+from streams.journal.producer import RECORD_OVERHEAD, KeyValue
+from streams.journal.records import (
+    MAX_COMMAND_BYTES,
+    PUBLISHED_KEY,
+    SOURCES_KEY,
+    AccountRecord,
+    CommandOut,
+    Epoch,
+    Published,
+    Sources,
+    account_key,
+    encode_record,
+)
+
+__all__ = ["PartitionWriter"]
+
+log = structlog.get_logger(__name__)
+
+EventT = TypeVar("EventT", bound=SourceEvent)
+
+
+@dataclass(slots=True)
+class _Group(Generic[EventT]):
+    records: list[KeyValue] = field(default_factory=list)
+    events: list[EventT] = field(default_factory=list)
+    commands: list[tuple[str, CommandOut]] = field(default_factory=list)
+    size: int = 0
+    notes_published: int | None = None
+
+
+@dataclass(slots=True)
+class _Outgoing(Generic[EventT]):
+    commands: list[tuple[str, CommandOut]]
+    # The journal offset that the commands are in, or None for a dead letter, which is in none.
+    offset: int | None = None
+    event: EventT | None = None
+
+
+class PartitionWriter(Generic[EventT]):
+    """Makes what the owner marks durable, in groups of whatever gathered meanwhile."""
+
+    def __init__(
+        self,
+        journal: PartitionJournal,
+        owner: Owner[EventT],
+        outlet: Publisher,
+        *,
+        now: Callable[[], int],
+        guard: PauseGuard,
+        settings: WriterSettings | None = None,
+    ) -> None:
+        """Take a claimed journal; `now` (epoch ms) must not run backwards, see FlooredClock."""
+        self.settings = settings or WriterSettings()
+        self.lost: JournalError | None = None
+        self._journal = journal
+        self._owner = owner
+        self._outlet = outlet
+        self._now = now
+        self._guard = guard
+        self._dirty: dict[str, list[EventT]] = {}
+        self._events: AcknowledgeQueues[EventT] = AcknowledgeQueues()
+        # Commands in the journal that no topic has acknowledged yet, by account.
+        self._unpublished: dict[str, list[CommandOut]] = {}
+        self._outgoing: deque[_Outgoing[EventT]] = deque()
+        self._publishing = 0
+        # The newest journal offset whose commands are published, and what the journal says of it.
+        self._published = -1
+        self._noted = -1
+        self._noted_at = 0.0
+        self._renew_at = 0.0
+        self._flushing = False
+        self._wake = asyncio.Event()
+        self._publish_wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ending: asyncio.Task[None] | None = None
+
+    @property
+    def epoch(self) -> Epoch:
+        """Return the ownership that records, Redis writes and partials carry."""
+        return self._journal.epoch
+
+    @property
+    def last_offset(self) -> int:
+        """Return the partition's last offset, for a claim after a clean flush and close."""
+        return self._journal.last_offset
+
+    @property
+    def dirty(self) -> int:
+        """Return how many accounts wait for the next group."""
+        return len(self._dirty)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Return how many events wait for their effects to become durable."""
+        return len(self._events)
+
+    async def begin(self, recovery: Recovery, sources: Mapping[str, str] | None = None) -> None:
+        """Publish again what the last owner may not have, note it, and start the loops.
+
+        `sources` are the ids of the source topics, verified by the caller. Raises JournalLost or
+        OutletLost; the journal is given up then.
+        """
+        try:
+            self._guard.check()
+            notes: list[KeyValue] = []
+            if recovery.commands:
+                await self._outlet.publish(recovery.commands)
+                published = Published(self.epoch, self.epoch.offset)
+                notes.append((PUBLISHED_KEY, encode_record(published)))
+            if sources and (recovery.memory_stands or dict(sources) != recovery.sources):
+                notes.append((SOURCES_KEY, encode_record(Sources(self.epoch, dict(sources)))))
+            if notes:
+                await self._journal.append(notes)
+        except BaseException:
+            await self._journal.abort()
+            raise
+        loop = asyncio.get_running_loop()
+        self._noted_at = loop.time()
+        self._renew_at = loop.time() + self.settings.renew_every
+        name = self._journal.name
+        self._tasks = [
+            asyncio.create_task(self._guarded(self._append_loop()), name=f"append {name}"),
+            asyncio.create_task(self._guarded(self._publish_loop()), name=f"publish {name}"),
+        ]
+
+    def mark(self, account_id: str, event: EventT | None = None) -> None:
+        """Say that an account changed, and which event did it; call right after folding it."""
+        if self.lost is not None:
+            return
+        account_key(account_id)
+        if event is not None:
+            self._events.add(event)
+        events = self._dirty.setdefault(account_id, [])
+        if event is not None:
+            events.append(event)
+        self._stir()
+
+    def settle(self, event: EventT) -> None:
+        """Say that an event changed nothing (a repeat); it is acknowledged in its turn."""
+        if self.lost is not None:
+            return
+        self._events.add(event)
+        self._acknowledge([event])
+
+    def dead_letter(self, event: EventT, letter: CommandOut) -> None:
+        """Publish a dead letter; the event is acknowledged in its turn once the letter is."""
+        if self.lost is not None:
+            return
+        self._events.add(event)
+        self._outgoing.append(_Outgoing([("", letter)], event=event))
+        self._publish_wake.set()
+        self._stir()
+
+    async def flush(self, seconds: float) -> None:
+        """Return when all that was marked is appended, acknowledged, published and noted.
+
+        Raises JournalLost or OutletLost, also when that long was not enough.
+        """
+        self._flushing = True
+        self._stir()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            self._fail(JournalLost(f"{self._journal.name}: not flushed in {seconds:g} s"))
+        finally:
+            self._flushing = False
+        if self.lost is not None:
+            raise self.lost
+
+    async def close(self) -> None:
+        """Give the partition up; what is not flushed is left to the next owner."""
+        if self.lost is None and not self._idle.is_set():
+            self._drop(JournalLost(f"{self._journal.name} was closed before it was flushed"))
+        if self._ending is not None:
+            await self._ending
+            return
+        if self.lost is None:
+            self.lost = JournalLost(f"{self._journal.name} is closed")
+        await self._stop_loops()
+        await self._journal.close()
+
+    # The append loop
+
+    async def _append_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wait_for_work()
+            if loop.time() >= self._renew_at:
+                self._guard.check()
+                self._journal = await self._journal.renew()
+                self._renew_at = loop.time() + self.settings.renew_every
+            # 1. One step without await: the accounts' bytes, and the events that are in them.
+            group = self._take()
+            # 2. Append. Only what the journal holds may be acknowledged or published (H-7).
+            if group.records:
+                self._guard.check()
+                offsets = await self._journal.append(group.records)
+                self._guard.check()
+                if group.notes_published is not None:
+                    self._noted = group.notes_published
+                    self._noted_at = loop.time()
+                # 3. Publish, in the order of the journal; the loop below.
+                if group.commands:
+                    self._outgoing.append(_Outgoing(group.commands, offset=offsets[-1]))
+                    self._publish_wake.set()
+            # 4. Acknowledge exactly the events of this group.
+            self._acknowledge(group.events)
+
+    async def _wait_for_work(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            backlog = len(self._outgoing) + self._publishing
+            if self._dirty and backlog <= self.settings.publish_backlog:
+                return
+            due = self._renew_at
+            if self._published > self._noted:
+                due = min(due, self._noted_at + self.settings.published_every)
+                if self._flushing and backlog == 0:
+                    due = 0.0
+            elif not self._dirty and backlog == 0:
+                self._idle.set()
+            if due <= loop.time():
+                return
+            self._wake.clear()
+            try:
+                async with asyncio.timeout_at(due):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _take(self) -> _Group[EventT]:
+        group: _Group[EventT] = _Group()
+        now = self._now()
+        bounds = self.settings
+        taken: list[str] = []
+        for account_id, events in self._dirty.items():
+            if len(taken) >= bounds.group_accounts or group.size >= bounds.group_bytes:
+                break
+            key, value, commands = self._record(account_id, now)
+            group.records.append((key, value))
+            group.size += len(value)
+            group.events.extend(events)
+            for command in commands:
+                group.commands.append((account_id, command))
+                self._unpublished.setdefault(account_id, []).append(command)
+            taken.append(account_id)
+        for account_id in taken:
+            del self._dirty[account_id]
+        if self._published > self._noted and self._note_is_due():
+            group.notes_published = self._published
+            note = encode_record(Published(self.epoch, self._published))
+            group.records.append((PUBLISHED_KEY, note))
+        return group
+
+    def _note_is_due(self) -> bool:
+        waited = asyncio.get_running_loop().time() - self._noted_at
+        return self._flushing or waited >= self.settings.published_every
+
+    def _record(self, account_id: str, now: int) -> tuple[bytes, bytes, Sequence[CommandOut]]:
+        key = account_key(account_id)
+        try:
+            state, commands = self._owner.snapshot(account_id)
+            value = self._encode(account_id, now, state, commands)
+            self._check_size(key, value, commands)
+        # One bad account never stops the others (H-4): whatever its snapshot raised, it is kept
+        # as a small record that says so.
+        except Exception as error:
+            log.exception("journal_account_out_of_sync", account_id=account_id)
+            commands = ()
+            state = self._owner.out_of_sync(account_id, repr(error))
+            value = self._encode(account_id, now, state, commands)
+        return key, value, commands
+
+    def _encode(
+        self, account_id: str, now: int, state: bytes, commands: Sequence[CommandOut]
+    ) -> bytes:
+        carried = self._unpublished.get(account_id, ())
+        record = AccountRecord(self.epoch, now, msgspec.Raw(state), (*carried, *commands))
+        return encode_record(record)
+
+    def _check_size(self, key: bytes, value: bytes, commands: Sequence[CommandOut]) -> None:
+        bound = self._journal.settings.max_record_bytes
+        if len(key) + len(value) + RECORD_OVERHEAD > bound:
+            raise RecordTooLarge(f"record of {len(value)} bytes, at most {bound}")
+        for command in commands:
+            if command.size > MAX_COMMAND_BYTES:
+                raise RecordTooLarge(f"command of {command.size} bytes, at most 1,000,000")
+
+    def _acknowledge(self, events: Sequence[EventT]) -> None:
+        ready = self._events.done(events)
+        if ready:
+            self._owner.acknowledge(ready)
+
+    # The publish loop
+
+    async def _publish_loop(self) -> None:
+        while True:
+            while not self._outgoing:
+                self._publish_wake.clear()
+                await self._publish_wake.wait()
+            self._guard.check()
+            batch = list(self._outgoing)
+            self._outgoing.clear()
+            self._publishing = len(batch)
+            await self._outlet.publish([c for item in batch for _, c in item.commands])
+            self._publishing = 0
+            for item in batch:
+                self._was_published(item)
+            self._stir()
+
+    def _was_published(self, item: _Outgoing[EventT]) -> None:
+        if item.offset is not None:
+            self._published = item.offset
+            for account_id, _ in item.commands:
+                carried = self._unpublished[account_id]
+                carried.pop(0)
+                if not carried:
+                    del self._unpublished[account_id]
+        if item.event is not None:
+            self._acknowledge([item.event])
+
+    # The end
+
+    def _stir(self) -> None:
+        self._idle.clear()
+        self._wake.set()
+
+    async def _guarded(self, loop: Coroutine[Any, Any, None]) -> None:
+        try:
+            await loop
+        except (JournalLost, OutletLost, RecordTooLarge) as error:
+            self._fail(error)
+        # A defect in a callback must not leave the partition silently standing still.
+        except Exception as error:
+            log.exception("journal_writer_failed", journal=self._journal.name)
+            self._fail(JournalLost(f"{self._journal.name}: {error!r}"))
+
+    def _fail(self, error: JournalError) -> None:
+        if self.lost is None:
+            self._drop(error)
+            self._owner.lost(self._journal.partition, error)
+
+    def _drop(self, error: JournalError) -> None:
+        # Release every reference: none of these may ever be acknowledged or published.
+        self.lost = error
+        self._dirty.clear()
+        self._events.clear()
+        self._outgoing.clear()
+        self._unpublished.clear()
+        self._idle.set()
+        self._ending = asyncio.create_task(self._end(), name=f"end {self._journal.name}")
+
+    async def _end(self) -> None:
+        await self._stop_loops()
+        await self._journal.abort()
+
+    async def _stop_loops(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
