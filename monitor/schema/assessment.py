@@ -6,7 +6,7 @@ from monitor.schema.base import Amount, Message
 from monitor.schema.commands import Band
 from monitor.schema.events import MarginMode, Mode, PositionSide
 
-__all__ = ["Assessment", "BorrowLimits", "CurrencyAssessment", "PositionAssessment"]
+__all__ = ["Assessment", "CurrencyAssessment", "PositionAssessment"]
 
 
 class CurrencyAssessment(Message):

@@ -34,7 +34,10 @@ def _decimal(value: Any) -> Decimal:
     if isinstance(value, int) and not isinstance(value, bool):
         return Decimal(value)
     if not isinstance(value, str):
-        raise ValueError(f'{value!r} must be a decimal in a string, such as "0.98"')
+        # pydantic turns a ValueError, and only that, into an error with its place
+        raise ValueError(  # noqa: TRY004
+            f'{value!r} must be a decimal in a string, such as "0.98"'
+        )
     if len(value) > _MAX_DIGITS or not _PLAIN.fullmatch(value):
         raise ValueError(
             f"{value[:60]!r} is not a decimal in plain notation of at most {_MAX_DIGITS} characters"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -30,7 +31,7 @@ InstrumentKind = Literal["spot", "swap", "future", "option"]
 
 def _rising(name: str, tiers: tuple[Any, ...]) -> None:
     """Refuse tiers whose upper bounds do not rise."""
-    for before, after in zip(tiers, tiers[1:], strict=False):
+    for before, after in pairwise(tiers):
         if after.up_to <= before.up_to:
             raise ValueError(
                 f"{name}: up_to must rise from tier to tier, {after.up_to} follows {before.up_to}"
@@ -198,7 +199,7 @@ class Policy(Message):
                     f"worsened {[str(level) for level in self.worsened]} must lie between "
                     f"warning {warning} and liquidation {liquidation} of mode {mode}"
                 )
-        if any(a <= b for a, b in zip(self.worsened, self.worsened[1:], strict=False)):
+        if any(a <= b for a, b in pairwise(self.worsened)):
             raise ValueError("worsened: the levels must fall from one to the next")
         if self.expire_seconds < self.confirm_seconds * self.attempts:
             raise ValueError(

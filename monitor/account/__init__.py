@@ -1,0 +1,43 @@
+"""One account's book, and how each event changes it."""
+
+from monitor.account.events import (
+    GAP_MS,
+    EventSource,
+    Outcome,
+    Refusal,
+    Taken,
+    decode,
+    expire_unknown,
+    open_account,
+    take,
+)
+from monitor.account.exceptions import Rejected
+from monitor.account.state import (
+    Account,
+    Balance,
+    EndedOrder,
+    Held,
+    OpenOrder,
+    Position,
+    position_key,
+)
+
+__all__ = [
+    "GAP_MS",
+    "Account",
+    "Balance",
+    "EndedOrder",
+    "EventSource",
+    "Held",
+    "OpenOrder",
+    "Outcome",
+    "Position",
+    "Refusal",
+    "Rejected",
+    "Taken",
+    "decode",
+    "expire_unknown",
+    "open_account",
+    "position_key",
+    "take",
+]

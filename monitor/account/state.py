@@ -1,0 +1,147 @@
+"""One account's book: settings, balances, positions, open orders, and what was already applied."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from monitor.exact import ZERO
+from monitor.schema.events import MarginMode, Mode, PositionMode, PositionSide, Side
+
+__all__ = ["Account", "Balance", "EndedOrder", "Held", "OpenOrder", "Position", "position_key"]
+
+
+def position_key(instrument: str, side: PositionSide) -> str:
+    """Return the key of a cross position in `Account.positions`, `instrument/side`."""
+    return f"{instrument}/{side}"
+
+
+class Balance(msgspec.Struct, array_like=True):
+    """One currency's balances in coin."""
+
+    cash: Decimal = ZERO
+    borrowed: Decimal = ZERO
+    accrued_interest: Decimal = ZERO
+
+    def is_empty(self) -> bool:
+        return not (self.cash or self.borrowed or self.accrued_interest)
+
+
+class Position(msgspec.Struct, array_like=True):
+    """A cross position: contracts, negative when short (also on side `short`)."""
+
+    instrument: str
+    side: PositionSide
+    quantity: Decimal
+    entry_price: Decimal
+
+
+class OpenOrder(msgspec.Struct, array_like=True):
+    """An open order; quantity in base coin (spot) or contracts."""
+
+    order_id: str
+    version: int
+    instrument: str
+    side: Side
+    position_side: PositionSide
+    margin_mode: MarginMode
+    price: Decimal | None
+    quantity: Decimal
+    filled_quantity: Decimal
+    reduce_only: bool
+    auto_borrow: bool
+    leverage: Decimal | None
+    created_ts: int
+    command_id: str | None
+    fills_seen: Decimal = ZERO
+
+    @property
+    def remaining(self) -> Decimal:
+        """What may still fill: a fill may come before the order's own update."""
+        filled = max(self.filled_quantity, self.fills_seen)
+        return max(ZERO, self.quantity - filled)
+
+
+class EndedOrder(msgspec.Struct, array_like=True):
+    """An order that ended; confirmed when its fills reach what it says was filled."""
+
+    version: int
+    filled_quantity: Decimal
+    fills_seen: Decimal
+
+    @property
+    def confirmed(self) -> bool:
+        return self.fills_seen >= self.filled_quantity
+
+
+class Held(msgspec.Struct, array_like=True):
+    """An event that waits for its predecessor, or for its account to become known."""
+
+    topic: str
+    partition: int
+    offset: int
+    account_seq: int | None
+    value: str
+
+
+class Account(msgspec.Struct, omit_defaults=True):
+    """A book; `known` is false while only events, and no settings, have been seen."""
+
+    account_id: str
+    known: bool = False
+    mode: Mode = "multi_currency"
+    auto_borrow: bool = False
+    position_mode: PositionMode = "net"
+    main_account_id: str | None = None
+    vip_level: str | None = None
+    fee_schedule: str = "default"
+    auto_repay: bool = False
+    leverage: dict[str, Decimal] = {}
+    borrow_leverage: dict[str, Decimal] = {}
+    collateral_off: tuple[str, ...] = ()
+    restricted: tuple[str, ...] = ()
+    balances: dict[str, Balance] = {}
+    positions: dict[str, Position] = {}
+    """`instrument/side` → position."""
+    orders: dict[str, OpenOrder] = {}
+    ended: dict[str, EndedOrder] = {}
+    """The last orders that ended, oldest first."""
+    early_fills: dict[str, Decimal] = {}
+    """Fills seen for orders that are not known yet."""
+    settings_ts: int = 0
+    snapshot_ts: int = 0
+    """Without `account_seq`, what is not newer than the snapshot is skipped."""
+    account_seq: int | None = None
+    """The last number applied; `None` until the account gives one."""
+    held: list[Held] = []
+    gap_since: int | None = None
+    """When the first event began to wait, in epoch milliseconds of the engine's clock."""
+    out_of_sync: bool = False
+    seen: dict[int, int] = {}
+    """Hashes of the last ids applied → ts (H-5), for events without `account_seq`."""
+    offsets: dict[str, int] = {}
+    """Account topic → last offset folded in (H-5)."""
+    event_ts: int = 0
+    """The newest event's ts."""
+
+    def balance(self, currency: str) -> Balance:
+        """Return the balance of `currency`, made when it is missing."""
+        found = self.balances.get(currency)
+        if found is None:
+            found = self.balances[currency] = Balance()
+        return found
+
+    def copy(self) -> Account:
+        """Return a copy whose balances, positions and orders can be changed apart."""
+        twin = msgspec.structs.replace(self)
+        twin.balances = {
+            name: Balance(b.cash, b.borrowed, b.accrued_interest)
+            for name, b in self.balances.items()
+        }
+        twin.positions = {
+            key: Position(p.instrument, p.side, p.quantity, p.entry_price)
+            for key, p in self.positions.items()
+        }
+        twin.orders = dict(self.orders)
+        return twin

@@ -1,0 +1,114 @@
+"""The figures of one account at one set of prices: what every decision is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from monitor.exact import ZERO
+from monitor.schema.events import Mode, PositionSide
+
+__all__ = ["CurrencyFigures", "Figures", "OrderFigures", "PositionFigures"]
+
+
+@dataclass(slots=True)
+class CurrencyFigures:
+    """CU-1 to CU-9 of one currency: amounts in coin unless the name says USD."""
+
+    currency: str
+    cash: Decimal
+    borrowed: Decimal
+    accrued_interest: Decimal
+    unrealised_pnl: Decimal
+    equity: Decimal
+    frozen: Decimal
+    liability: Decimal
+    upl_liability: Decimal
+    potential_borrowing: Decimal
+    price: Decimal
+    """Index in USD; 0 when it is missing and only AE-3 would need it."""
+    discounted_usd: Decimal
+    borrow_tier: int
+    """1-based tier of the potential borrowing; 0 when the currency has no tiers."""
+    borrow_maintenance_rate: Decimal
+    borrow_margin_usd: Decimal
+    """CU-8."""
+    borrow_leverage: Decimal
+
+    @property
+    def available(self) -> Decimal:
+        """CU-5: available equity."""
+        return max(ZERO, self.equity - self.frozen)
+
+    @property
+    def available_balance(self) -> Decimal:
+        """CU-5."""
+        return max(ZERO, self.cash - self.frozen)
+
+
+@dataclass(slots=True)
+class PositionFigures:
+    """One cross position: contracts (negative short), PnL in the settle coin, the rest in USD."""
+
+    key: str
+    instrument: str
+    side: PositionSide
+    quantity: Decimal
+    mark: Decimal
+    notional_usd: Decimal
+    unrealised_pnl: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    tier: int
+    beyond_last_tier: bool
+
+
+@dataclass(slots=True)
+class OrderFigures:
+    """What an open order opens or adds, and what it freezes."""
+
+    order_id: str
+    opening: Decimal
+    """Contracts that open or add (MM-2); 0 for spot."""
+    gives: str | None
+    """Spot: the currency it freezes."""
+
+
+@dataclass(slots=True)
+class Figures:
+    """MR-1 and what it is made of, in USD; `unpriced` names the missing prices (PX-3)."""
+
+    account_id: str
+    mode: Mode
+    adjusted_equity: Decimal = ZERO
+    total_equity: Decimal | None = ZERO
+    initial_margin: Decimal = ZERO
+    maintenance_margin: Decimal = ZERO
+    liquidation_fee: Decimal = ZERO
+    ratio: Decimal | None = None
+    spot_order_loss: Decimal = ZERO
+    estimated_fees: Decimal = ZERO
+    frozen_usd: Decimal = ZERO
+    available_margin: Decimal = ZERO
+    position_value: Decimal = ZERO
+    leverage: Decimal | None = None
+    maintenance_without_orders: Decimal = ZERO
+    """OC-1's left part."""
+    order_requirement: Decimal = ZERO
+    """OC-1's right part: margin of orders that open or add, and of borrowing they cause."""
+    currencies: dict[str, CurrencyFigures] = field(default_factory=dict)
+    positions: dict[str, PositionFigures] = field(default_factory=dict)
+    orders: dict[str, OrderFigures] = field(default_factory=dict)
+    symbols: tuple[str, ...] = ()
+    """The prices used, as `symbol/kind`."""
+    unpriced: tuple[str, ...] = ()
+
+    @property
+    def requirement(self) -> Decimal:
+        """Maintenance margin + liquidation fee: MR-1's denominator."""
+        return self.maintenance_margin + self.liquidation_fee
+
+    @property
+    def oc1_short(self) -> bool:
+        """OC-1's inequality; whether there is anything to cancel is the caller's question."""
+        return self.adjusted_equity < self.maintenance_without_orders + self.order_requirement

@@ -1,0 +1,150 @@
+"""The price book: index and mark prices, conversion, age, order and jumps (PX)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from monitor.exact import ONE
+from monitor.schema.events import Tick, TickKind
+from monitor.schema.reference import Policy
+
+__all__ = ["MissingPrice", "Price", "PriceBook", "TickOutcome", "price_key"]
+
+_BRIDGES = ("USDT", "BTC", "ETH")
+"""PX-2: what a currency without a USD index of its own is priced through, in this order."""
+
+TickOutcome = Literal["accepted", "older", "held"]
+
+
+class MissingPrice(Exception):
+    """Raised when a price that an account needs is not known; carries `symbol/kind`."""
+
+
+def price_key(symbol: str, kind: TickKind) -> str:
+    """Return the key of a price in commands and books, `symbol/kind`."""
+    return f"{symbol}/{kind}"
+
+
+@dataclass(slots=True, frozen=True)
+class Price:
+    """The last accepted tick of one symbol; `offset` is its place on the tick topic."""
+
+    price: Decimal
+    ts: int
+    seq: int
+    offset: int
+
+
+@dataclass(slots=True)
+class _Jump:
+    price: Decimal
+    count: int
+
+
+class PriceBook:
+    """The last accepted prices. One owner; not for several threads."""
+
+    def __init__(self) -> None:
+        self.prices: dict[str, Price] = {}
+        self.dropped = 0
+        """PX-5: ticks older than the last one of their symbol."""
+        self.held = 0
+        """PX-6: ticks held by the jump guard."""
+        self._jumps: dict[str, _Jump] = {}
+        self._returned: dict[str, int] = {}
+        self._routes: dict[str, tuple[str, str | None]] = {}
+
+    def take(self, tick: Tick, offset: int, policy: Policy, now: int) -> TickOutcome:
+        """Take a tick; say whether it was accepted, older than the last (PX-5) or held (PX-6)."""
+        key = f"{tick.symbol}/{tick.kind}"
+        last = self.prices.get(key)
+        if last is not None:
+            if (tick.ts, tick.seq) <= (last.ts, last.seq):  # PX-5
+                self.dropped += 1
+                return "older"
+            if policy.jump_guard and not self._confirmed(key, tick, last, policy):
+                self.held += 1
+                return "held"
+            if policy.grace_seconds and now - last.ts > self.max_age(tick.symbol, policy):
+                self._returned[key] = now  # PX-4: the feed is back after a gap
+        elif tick.kind == "index":
+            self._routes.clear()
+        self.prices[key] = Price(tick.price, tick.ts, tick.seq, offset)
+        return "accepted"
+
+    def _confirmed(self, key: str, tick: Tick, last: Price, policy: Policy) -> bool:
+        """PX-6: whether a tick is near the last accepted one, or confirmed by those before it."""
+        guard = policy.jump_guard.get(tick.symbol) or policy.jump_guard.get("*")
+        if guard is None:
+            return True
+        limit = guard.percent / 100
+        if abs(tick.price - last.price) <= limit * last.price:
+            self._jumps.pop(key, None)
+            return True
+        jump = self._jumps.get(key)
+        if jump is None or abs(tick.price - jump.price) > limit * jump.price:
+            jump = self._jumps[key] = _Jump(tick.price, 0)
+        jump.count += 1
+        jump.price = tick.price
+        if jump.count < guard.confirm:
+            return False
+        del self._jumps[key]
+        return True
+
+    def mark(self, instrument: str) -> Decimal:
+        """Return the mark price of a derivative; raises `MissingPrice`."""
+        found = self.prices.get(f"{instrument}/mark")
+        if found is None:
+            raise MissingPrice(f"{instrument}/mark")
+        return found.price
+
+    def index(self, currency: str) -> Decimal:
+        """Return the index price of `currency` in USD (PX-1, PX-2); raises `MissingPrice`."""
+        if currency == "USD":
+            return ONE
+        own, bridge = self.route(currency)
+        found = self.prices.get(own)
+        if found is None:
+            raise MissingPrice(f"{currency}-USD/index")
+        if bridge is None:
+            return found.price
+        return found.price * self.prices[bridge].price  # PX-2
+
+    def route(self, currency: str) -> tuple[str, str | None]:
+        """Return the price keys that `currency` is priced through: its own, or a pair and USD."""
+        known = self._routes.get(currency)
+        if known is not None:
+            return known
+        own = f"{currency}-USD/index"
+        found: tuple[str, str | None] = (own, None)
+        if own not in self.prices:
+            for bridge in _BRIDGES:  # PX-2
+                pair, usd = f"{currency}-{bridge}/index", f"{bridge}-USD/index"
+                if bridge != currency and pair in self.prices and usd in self.prices:
+                    found = (pair, usd)
+                    break
+        self._routes[currency] = found
+        return found
+
+    def max_age(self, symbol: str, policy: Policy) -> int:
+        """PX-4: the greatest age of a symbol's price in milliseconds."""
+        ages = policy.max_age_seconds
+        seconds = ages.get(symbol) or ages.get("*") or Policy().max_age_seconds["*"]
+        return int(seconds * 1000)
+
+    def stale(self, keys: Iterable[str], policy: Policy, now: int) -> tuple[str, ...]:
+        """PX-4: return those of `keys` whose price is too old at `now`, or in its grace period."""
+        found = []
+        grace = int(policy.grace_seconds * policy.time_scale * 1000)
+        for key in keys:
+            price = self.prices.get(key)
+            if price is None:
+                continue
+            old = now - price.ts > self.max_age(key.rpartition("/")[0], policy)
+            returning = grace and now - self._returned.get(key, -grace - 1) < grace
+            if old or returning:
+                found.append(key)
+        return tuple(found)

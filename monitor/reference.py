@@ -1,0 +1,166 @@
+"""The reference set in use: checked as a whole, compiled for the rules, named by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from monitor.exact import ONE, ZERO
+from monitor.schema.reference import (
+    BorrowTier,
+    Currency,
+    Fees,
+    Instrument,
+    Policy,
+    PositionTier,
+    ReferenceFile,
+)
+
+__all__ = ["BadReference", "Reference", "entries_of", "load_reference", "set_hash"]
+
+DEFAULT_FEES = "default"
+
+
+class BadReference(ValueError):
+    """Raised when a reference set is malformed or contradicts itself; `errors` names each."""
+
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One complete reference set; compared by `sha256`."""
+
+    currencies: Mapping[str, Currency]
+    instruments: Mapping[str, Instrument]
+    fees: Mapping[str, Fees]
+    policy: Policy
+    sha256: str = ""
+    sizes: dict[str, Decimal] = field(default_factory=dict, compare=False)
+    """Instrument → contract value × multiplier."""
+
+    def __post_init__(self) -> None:
+        for name, instrument in self.instruments.items():
+            self.sizes[name] = instrument.contract_value * instrument.multiplier
+
+    def fees_of(self, schedule: str) -> Fees:
+        """Return the schedule called `schedule`; an unknown one pays the default rates."""
+        found = self.fees.get(schedule)
+        return found if found is not None else self.fees.get(DEFAULT_FEES, Fees())
+
+    @cached_property
+    def spot_pairs(self) -> dict[tuple[str, str], str]:
+        """(base, quote) → spot instrument."""
+        return {
+            (i.underlying, i.quote): name
+            for name, i in sorted(self.instruments.items())
+            if i.kind == "spot"
+        }
+
+
+def position_tier(tiers: tuple[PositionTier, ...], size: Decimal) -> tuple[int, PositionTier, bool]:
+    """MM-2: return (1-based tier, its entry, whether `size` lies beyond the last)."""
+    for number, tier in enumerate(tiers, 1):
+        if size <= tier.up_to:
+            return number, tier, False
+    return len(tiers), tiers[-1], True
+
+
+NO_BORROW_TIER = BorrowTier(up_to=ONE, initial=ZERO, maintenance=ZERO)
+
+
+def borrow_tier(tiers: tuple[BorrowTier, ...], amount: Decimal) -> tuple[int, BorrowTier, bool]:
+    """MM-2: return (1-based tier, its entry, beyond the last) of a borrowed amount in coin."""
+    if not tiers:
+        return 0, NO_BORROW_TIER, False
+    for number, tier in enumerate(tiers, 1):
+        if amount <= tier.up_to:
+            return number, tier, False
+    return len(tiers), tiers[-1], True
+
+
+def _contradictions(parsed: ReferenceFile) -> list[str]:
+    """Return every way in which the entries do not fit one another."""
+    known = {*parsed.currencies, "USD"}
+    errors: list[str] = []
+    for name, instrument in parsed.instruments.items():
+        for label in ("underlying", "quote", "settle"):
+            currency = getattr(instrument, label)
+            if currency is not None and currency not in known:
+                errors.append(f"instruments.{name}.{label}: unknown currency {currency}")
+        if "/" in name:
+            errors.append(f"instruments.{name}: an instrument id must not contain '/'")
+    for name, entry in parsed.currencies.items():
+        errors.extend(
+            f"currencies.{name}.quota_adds_available_of: unknown currency {other}"
+            for other in entry.quota_adds_available_of
+            if other not in known
+        )
+    return errors
+
+
+def _describe(error: ValidationError) -> list[str]:
+    return [
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+        for item in error.errors()
+    ]
+
+
+def entries_of(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a reference file's entries under their `reference` keys (`currency:BTC`, `policy`)."""
+    entries: dict[str, Any] = {}
+    sections = (("currencies", "currency"), ("instruments", "instrument"), ("fees", "fees"))
+    for section, prefix in sections:
+        for name, entry in (raw.get(section) or {}).items():
+            entries[f"{prefix}:{name}"] = entry
+    for single in ("policy", "options", "portfolio"):
+        if raw.get(single):
+            entries[single] = raw[single]
+    return entries
+
+
+def set_hash(hashes: Mapping[str, str]) -> str:
+    """Return the SHA-256 of a set, given the SHA-256 of each entry's bytes by key."""
+    canonical = json.dumps(dict(hashes), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _canonical(entry: Any) -> bytes:
+    if isinstance(entry, BaseModel):
+        return entry.model_dump_json().encode()
+    return json.dumps(entry, sort_keys=True, separators=(",", ":"), default=str).encode()
+
+
+def load_reference(raw: Any, *, sha256: str | None = None) -> Reference:
+    """Check a parsed reference file and compile it.
+
+    `sha256` names the set when it came over the bus; otherwise it is made from the entries.
+    Raises `BadReference` with every error found.
+    """
+    try:
+        parsed = ReferenceFile.model_validate(raw)
+    except ValidationError as error:
+        raise BadReference(_describe(error)) from None
+    errors = _contradictions(parsed)
+    if errors:
+        raise BadReference(errors)
+    if sha256 is None:
+        sha256 = set_hash(
+            {k: hashlib.sha256(_canonical(e)).hexdigest() for k, e in entries_of(raw).items()}
+        )
+    return Reference(
+        currencies=parsed.currencies,
+        instruments=parsed.instruments,
+        fees=parsed.fees,
+        policy=parsed.policy,
+        sha256=sha256,
+    )
