@@ -153,9 +153,10 @@ class Kafka:
         return path
 
     def _format(self, properties: Path) -> None:
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # One argument, since one id in 64 begins with a dash and would be taken for an option.
+        cluster = "--cluster-id=" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = java_command(
-            "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)
+            "kafka.tools.StorageTool", "format", cluster, "--config", str(properties)
         )
         with self.log.open("ab") as log:
             done = subprocess.run(  # noqa: S603 - a command of this package

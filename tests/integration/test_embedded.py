@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,14 @@ def test_start_error_names_the_log_and_shows_its_end(tmp_path: Path) -> None:
     assert not broker.running
 
 
+def test_cluster_id_may_begin_with_a_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.embedded.kafka.uuid.uuid4", lambda: uuid.UUID(bytes=b"\xf8" * 16))
+    with Kafka(tmp_path) as broker:
+        assert broker.running
+    properties = (tmp_path / "kafka" / "meta.properties").read_text()
+    assert "cluster.id=-Pj4" in properties
+
+
 _PARENT = """
 import sys, pathlib, threading, time
 from streams.embedded import Services
@@ -174,10 +183,12 @@ def test_both_die_with_their_parent_even_when_that_gets_sigkill(tmp_path: Path) 
         [sys.executable, "-c", _PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
-        pids = [int(word) for word in parent.stdout.readline().split()]
-        assert len(pids) == 2
-        assert all(map(_alive, pids))
-        parent.kill()
+        try:
+            pids = [int(word) for word in parent.stdout.readline().split()]
+            assert len(pids) == 2
+            assert all(map(_alive, pids))
+        finally:
+            parent.kill()
     assert _await_death(pids) == []
 
 
@@ -190,10 +201,12 @@ def test_services_prints_one_line_and_ends_on_a_signal(tmp_path: Path) -> None:
         env={**os.environ, "TMPDIR": str(tmp_path)},
     ) as process:
         assert process.stdout is not None
-        addresses = json.loads(process.stdout.readline())
-        assert set(addresses) == {"kafka", "redis"}
-        assert redis.Redis.from_url(addresses["redis"]).ping()
-        process.send_signal(signal.SIGINT)
+        try:
+            addresses = json.loads(process.stdout.readline())
+            assert set(addresses) == {"kafka", "redis"}
+            assert redis.Redis.from_url(addresses["redis"]).ping()
+        finally:
+            process.send_signal(signal.SIGINT)
         rest = process.stdout.read()
         assert process.wait(30) == 0
     assert rest == ""
