@@ -1,0 +1,265 @@
+"""How far prices may move before an account's standing can change: a bound by slopes.
+
+With R the widest relative move allowed for any price, each figure F of an account is bounded by
+|F(p') − F(p)| ≤ Σ_s w_s · m_s for every p' with relative moves m_s ≤ R, where w_s collects, per price:
+
+- discounted equity: CU-9 has slope ≤ 1 in the value of equity (rates lie in 0..1, debts count 1), so
+  |equity| · price for the index and, through PnL, price · (1 + R) · size · mark for a mark
+  (inverse: · 1 / (1 − R) because 1/mark is convex);
+- maintenance and fee: notional at fixed tiers (they go by contracts) and potential borrowing, whose
+  slope in equity is ≤ 1, at the rates of its borrow tier; that tier is kept by a constraint of its own;
+- the loss of limit orders: proportional to the quote's index at given equities, slope ≤ 1 in each.
+
+The ratio stays between two levels as long as adjusted equity − level × requirement keeps its sign,
+so Σ_s u_s · m_s < 1 with u_s the greatest of the normalised weights is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from monitor.watch.form import Form, Holding
+
+__all__ = ["WIDEST", "Box", "make_box"]
+
+WIDEST = 0.2
+"""R: a price that moved further always has its accounts looked at again."""
+_UP = 1.0 + WIDEST + WIDEST**2 / 4
+"""The widest factor of an index, also where two prices multiply (PX-2): their moves add up to < R."""
+_DOWN = 1.0 / (1.0 - WIDEST)
+_ROUNDING = 1e-9
+"""Relative to the gross of all terms; float64 over a few hundred operations errs below 1e-13."""
+_HUGE = 1e200
+
+
+class Box(NamedTuple):
+    """`zone`: how many levels the ratio is above; `sure` is false when only decimals can tell."""
+
+    zone: int
+    short: bool
+    """OC-1's inequality."""
+    sure: bool
+    ratio: float
+    weights: dict[int, float]
+    """Column → u_s."""
+
+
+def _discounted(holding: Holding, equity: float, price: float) -> float:
+    if equity <= 0.0:
+        return equity * price
+    if not holding.counts:
+        return 0.0
+    amount = equity * price if holding.by_value else equity
+    total = below = 0.0
+    for up_to, rate in holding.tiers:
+        if amount <= up_to:
+            total += (amount - below) * rate
+            below = amount
+            break
+        total += (up_to - below) * rate
+        below = up_to
+    total += (amount - below) * holding.minimum_rate if amount > below else 0.0
+    return total if holding.by_value else total * price
+
+
+def _tier(holding: Holding, amount: float) -> tuple[float, float, float]:
+    """Return (initial, maintenance, distance to the nearest bound in coin) of a debt."""
+    below = 0.0
+    initial = maintenance = 0.0
+    for up_to, initial, maintenance in holding.borrow_tiers:
+        if amount <= up_to:
+            distance = up_to - amount
+            return initial, maintenance, min(distance, amount - below) if below else distance
+        below = up_to
+    return initial, maintenance, amount - below if below else _HUGE
+
+
+class _Sums:
+    """Figures and weights while they are added up."""
+
+    __slots__ = ("equity", "gross", "guard", "oc", "oc_need", "requirement", "wa", "wm", "wo")
+
+    def __init__(self) -> None:
+        self.equity = self.requirement = self.oc_need = self.gross = 0.0
+        self.wa: dict[int, float] = {}
+        self.wm: dict[int, float] = {}
+        self.wo: dict[int, float] = {}
+        self.guard: dict[int, float] = {}
+
+
+def _add(weights: dict[int, float], column: int, value: float) -> None:
+    if column >= 0:
+        weights[column] = weights.get(column, 0.0) + value
+
+
+def _add_index(weights: dict[int, float], holding: Holding, value: float) -> None:
+    """A currency's index: one column, or two whose product it is."""
+    if holding.bridge < 0:
+        _add(weights, holding.column, value)
+    else:
+        _add(weights, holding.column, value * _UP)
+        _add(weights, holding.bridge, value * _UP)
+
+
+def make_box(form: Form, prices: Sequence[float], levels: Sequence[float]) -> Box:
+    """Evaluate a form at `prices` (by column) against rising `levels` of the ratio."""
+    sums = _Sums()
+    values = [
+        1.0 if h.column < 0 else prices[h.column] * (prices[h.bridge] if h.bridge >= 0 else 1.0)
+        for h in form.holdings
+    ]
+    equities = [h.net for h in form.holdings]
+    order_prices = [0.0] * len(values)
+    for order in form.spot_orders:
+        order_prices[order.base] += order.price * values[order.quote]
+        order_prices[order.quote] += values[order.quote]
+    slopes: list[dict[int, float]] = [{} for _ in values]
+    _contracts(form, prices, values, equities, slopes, order_prices, sums)
+    for i, holding in enumerate(form.holdings):
+        _currency(form, holding, values[i], equities[i], slopes[i], sums)
+    _spot_orders(form, values, equities, sums)
+    return _close(form, sums, levels)
+
+
+def _contracts(
+    form: Form,
+    prices: Sequence[float],
+    values: list[float],
+    equities: list[float],
+    slopes: list[dict[int, float]],
+    order_prices: list[float],
+    sums: _Sums,
+) -> None:
+    for c in form.contracts:
+        mark, value, holding = prices[c.column], values[c.holding], form.holdings[c.holding]
+        size = abs(c.size)
+        notional = size if c.inverse else size * mark * value
+        if c.entry:
+            pnl = c.size * (1.0 / c.entry - 1.0 / mark) if c.inverse else c.size * (mark - c.entry)
+            equities[c.holding] += pnl
+            sums.gross += (
+                size * value * (1.0 / c.entry + 1.0 / mark if c.inverse else mark + c.entry)
+            )
+            slope = size / mark * _DOWN if c.inverse else size * mark
+            own = slopes[c.holding]
+            own[c.column] = own.get(c.column, 0.0) + slope
+            _add(sums.wa, c.column, (value + order_prices[c.holding]) * _UP * slope)
+        sums.requirement += notional * c.rate
+        sums.oc_need += notional * c.alone
+        if c.inverse:
+            sums.oc_need += c.order_margin
+        else:
+            sums.oc_need += c.order_margin * value
+            _add(sums.wm, c.column, notional * _UP * c.rate)
+            _add_index(sums.wm, holding, notional * c.rate)
+            _add(sums.wo, c.column, notional * _UP * c.alone)
+            _add_index(sums.wo, holding, notional * c.alone + c.order_margin * value)
+
+
+def _currency(
+    form: Form,
+    holding: Holding,
+    value: float,
+    equity: float,
+    slopes: dict[int, float],
+    sums: _Sums,
+) -> None:
+    sums.equity += _discounted(holding, equity, value) - holding.fees * value
+    sums.gross += (abs(holding.cash) + abs(holding.net) + abs(equity)) * value
+    _add_index(sums.wa, holding, (abs(equity) + holding.fees) * value)
+    if form.spot:
+        owed = holding.owed
+        free = max(0.0, max(0.0, holding.cash) - holding.frozen_without)
+        borrowing = owed + max(0.0, holding.frozen_with - free)
+    else:
+        owed = max(0.0, -equity)
+        borrowing = owed
+        if form.auto_borrow:
+            borrowing = max(owed, holding.frozen_with + holding.frozen_without - equity)
+    initial, maintenance, room = _tier(holding, borrowing)
+    fee_rate = maintenance + (1.0 + maintenance) * form.taker
+    margin_rate = max(holding.lever, initial)
+    _, owed_rate, owed_room = _tier(holding, owed)
+    usd, owed_usd = borrowing * value, owed * value
+    sums.requirement += usd * fee_rate
+    sums.oc_need += owed_usd * owed_rate + (usd - owed_usd) * margin_rate
+    _add_index(sums.wm, holding, usd * fee_rate)
+    _add_index(sums.wo, holding, owed_usd * owed_rate + (usd - owed_usd) * margin_rate)
+    if slopes:
+        guard = min(room, owed_room)
+        for column, slope in slopes.items():
+            moved = value * _UP * slope
+            _add(sums.wm, column, moved * fee_rate)
+            _add(sums.wo, column, moved * (owed_rate + margin_rate))
+            share = slope / guard if guard > slope / _HUGE else _HUGE
+            sums.guard[column] = sums.guard.get(column, 0.0) + share
+
+
+def _spot_orders(form: Form, values: list[float], equities: list[float], sums: _Sums) -> None:
+    """AE-2 in floats; `equities` are used up."""
+    keep = 1.0 - form.taker
+    for order in form.spot_orders:
+        quote_value = values[order.quote]
+        base_value = order.price * quote_value
+        total = order.amount * base_value
+        if order.buys:
+            gives, given, given_price = order.quote, order.amount * order.price, quote_value
+            receives, received, received_price = order.base, order.amount, base_value
+        else:
+            gives, given, given_price = order.base, order.amount, base_value
+            receives, received, received_price = (
+                order.quote,
+                order.amount * order.price,
+                quote_value,
+            )
+        source, target = form.holdings[gives], form.holdings[receives]
+        before = equities[gives]
+        equities[gives] = before - given
+        cost = _discounted(source, before, given_price) - _discounted(
+            source, before - given, given_price
+        )
+        before = equities[receives]
+        after = before + received * keep
+        equities[receives] = after
+        cost -= _discounted(target, after, received_price) - _discounted(
+            target, before, received_price
+        )
+        sums.equity -= max(0.0, cost)
+        sums.gross += total + (abs(equities[gives]) * given_price + abs(after) * received_price)
+        _add_index(sums.wa, form.holdings[order.quote], total)
+
+
+def _close(form: Form, sums: _Sums, levels: Sequence[float]) -> Box:
+    """Turn figures and weights into a zone and the normalised weights."""
+    equity, requirement = sums.equity, sums.requirement
+    rounding = _ROUNDING * (sums.gross + 1e-12)
+    sure = not form.exact_only
+    rows: list[tuple[float, dict[int, float], float]] = []
+    zone = len(levels)
+    ratio = float("inf")
+    if requirement > 0.0:
+        ratio = equity / requirement
+        zone = 0
+        while zone < len(levels) and equity > levels[zone] * requirement:
+            zone += 1
+        for level in levels[max(0, zone - 1) : zone + 1]:
+            slack = abs(equity - level * requirement)
+            if slack <= rounding:
+                sure = False
+            rows.append((max(slack - rounding, slack * 1e-9, 1e-300), sums.wm, level))
+    short = False
+    if form.cancellable:
+        room = equity - sums.oc_need
+        short = room < 0.0
+        if abs(room) <= rounding:
+            sure = False
+        rows.append((max(abs(room) - rounding, 1e-300), sums.wo, 1.0))
+    weights = dict.fromkeys(form.columns, 1.0 / WIDEST)
+    for column in form.columns:
+        u = max(weights[column], sums.guard.get(column, 0.0))
+        wa = sums.wa.get(column, 0.0)
+        for slack, other, factor in rows:
+            u = max(u, min((wa + factor * other.get(column, 0.0)) / slack, _HUGE))
+        weights[column] = u
+    return Box(zone, short, sure, ratio, weights)

@@ -1,0 +1,291 @@
+"""One account in floats: its exposures compiled into flat tuples, made again when its book changes.
+
+Floats may only rule out. A form answers "where does the ratio lie, and how far may prices move
+before that can change?"; every account it cannot clear is assessed exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from monitor.account.state import Account, Balance
+from monitor.currency import borrow_leverage, counts_as_collateral
+from monitor.margin.derivative_orders import cross_leverage, opening_parts
+from monitor.prices import PriceBook
+from monitor.reference import Reference, position_tier
+from monitor.schema.reference import Currency
+
+__all__ = ["Contract", "Form", "Holding", "SpotOrder", "compile_form"]
+
+Column = Callable[[str], int]
+"""Price key (`symbol/kind`) → column of the screen."""
+
+Tiers = tuple[tuple[float, float], ...]
+BorrowTiers = tuple[tuple[float, float, float], ...]
+
+
+class Holding(NamedTuple):
+    """One currency: amounts in coin."""
+
+    column: int
+    """-1 for USD."""
+    bridge: int
+    """Second column where PX-2 prices it through another coin, else -1."""
+    cash: float
+    net: float
+    """cash − borrowed − accrued interest."""
+    owed: float
+    """Spot mode: the liability; elsewhere 0, it follows from the equity."""
+    counts: bool
+    by_value: bool
+    tiers: Tiers
+    minimum_rate: float
+    frozen_with: float
+    frozen_without: float
+    fees: float
+    borrow_tiers: BorrowTiers
+    """(up to, initial, maintenance)."""
+    lever: float
+    """1 / borrow leverage."""
+
+
+class Contract(NamedTuple):
+    """A position, or the opening part of an order (then `entry` is 0 and it has no PnL)."""
+
+    column: int
+    holding: int
+    """Index of the settle currency in `Form.holdings`."""
+    size: float
+    """Contracts × contract value × multiplier, negative short."""
+    entry: float
+    inverse: bool
+    rate: float
+    """Tier's maintenance rate + taker rate."""
+    alone: float
+    """Maintenance rate by positions alone (OC-1); 0 for orders."""
+    order_margin: float
+    """OC-1: order margin in quote currency (linear) or USD (inverse)."""
+
+
+class SpotOrder(NamedTuple):
+    """A limit order; `price` in quote currency; indices into `Form.holdings`."""
+
+    buys: bool
+    base: int
+    quote: int
+    amount: float
+    price: float
+
+
+class Form(NamedTuple):
+    """An account's exposures. `exact_only`: a market order makes every tick count."""
+
+    spot: bool
+    auto_borrow: bool
+    taker: float
+    holdings: tuple[Holding, ...]
+    contracts: tuple[Contract, ...]
+    spot_orders: tuple[SpotOrder, ...]
+    cancellable: bool
+    """Whether OC-1 would find an order that it may cancel."""
+    exact_only: bool
+    columns: tuple[int, ...]
+    """Every column the account depends on."""
+
+
+_USD = Currency(minimum_rate="1")  # type: ignore[arg-type]
+
+
+def compile_form(account: Account, reference: Reference, prices: PriceBook, column: Column) -> Form:
+    """Compile an account; `column` gives each price key its place (and makes one for a new key)."""
+    return _Compiler(account, reference, prices, column).run()
+
+
+class _Compiler:
+    __slots__ = (
+        "account",
+        "column",
+        "contracts",
+        "exact_only",
+        "fees",
+        "frozen",
+        "names",
+        "prices",
+        "reference",
+        "spot_orders",
+        "taker",
+    )
+
+    def __init__(
+        self, account: Account, reference: Reference, prices: PriceBook, column: Column
+    ) -> None:
+        self.account = account
+        self.reference = reference
+        self.prices = prices
+        self.column = column
+        self.taker = reference.fees_of(account.fee_schedule)
+        self.names: dict[str, int] = {}
+        self.frozen: dict[str, list[float]] = {}
+        self.contracts: list[Contract] = []
+        self.spot_orders: list[SpotOrder] = []
+        self.exact_only = False
+
+    def run(self) -> Form:
+        account = self.account
+        for name, balance in account.balances.items():
+            if not balance.is_empty() and not self._counts_nothing(name, balance):
+                self._holding(name)
+        self._contracts()
+        self._spot_orders()
+        holdings = tuple(self._compile_holding(name) for name in self.names)
+        columns = {h.column for h in holdings} | {h.bridge for h in holdings}
+        columns |= {c.column for c in self.contracts}
+        columns.discard(-1)
+        return Form(
+            spot=account.mode == "spot",
+            auto_borrow=account.auto_borrow,
+            taker=float(self.taker.spot_taker),
+            holdings=holdings,
+            contracts=tuple(self.contracts),
+            spot_orders=tuple(self.spot_orders),
+            cancellable=any(
+                not o.reduce_only and o.command_id is None for o in account.orders.values()
+            ),
+            exact_only=self.exact_only,
+            columns=tuple(sorted(columns)),
+        )
+
+    def _counts_nothing(self, name: str, balance: Balance) -> bool:
+        """PX-3: a positive coin that counts 0 changes no ratio, priced or not."""
+        if balance.cash <= 0 or balance.borrowed or balance.accrued_interest or name == "USD":
+            return False
+        entry = self.reference.currencies[name]
+        return not counts_as_collateral(self.account, name, entry)
+
+    def _holding(self, name: str) -> int:
+        return self.names.setdefault(name, len(self.names))
+
+    def _contracts(self) -> None:
+        account, reference = self.account, self.reference
+        orders = [
+            order
+            for _, order in sorted(account.orders.items())
+            if reference.instruments[order.instrument].kind != "spot"
+        ]
+        opening = opening_parts(account, orders) if orders else {}
+        alone: dict[tuple[str, str], object] = {}
+        gross: dict[tuple[str, str], object] = {}
+        for position in account.positions.values():
+            instrument = reference.instruments[position.instrument]
+            group = (instrument.family, instrument.kind)
+            alone[group] = alone.get(group, 0) + abs(position.quantity)  # type: ignore[operator]
+        gross.update(alone)
+        for order in orders:
+            instrument = reference.instruments[order.instrument]
+            group = (instrument.family, instrument.kind)
+            gross[group] = gross.get(group, 0) + opening[order.order_id]  # type: ignore[operator]
+        taker = float(self.taker.derivative_taker)
+        for position in account.positions.values():
+            instrument = reference.instruments[position.instrument]
+            group = (instrument.family, instrument.kind)
+            tier = position_tier(instrument.position_tiers, gross[group])[1]  # type: ignore[arg-type]
+            by_itself = position_tier(instrument.position_tiers, alone[group])[1]  # type: ignore[arg-type]
+            self.contracts.append(
+                Contract(
+                    self.column(f"{position.instrument}/mark"),
+                    self._holding(instrument.settle or instrument.quote),
+                    float(position.quantity * reference.sizes[position.instrument]),
+                    float(position.entry_price),
+                    instrument.inverse,
+                    float(tier.maintenance) + taker,
+                    float(by_itself.maintenance),
+                    0.0,
+                )
+            )
+        for order in orders:
+            instrument = reference.instruments[order.instrument]
+            size = float(reference.sizes[order.instrument])
+            settle = instrument.settle or instrument.quote
+            holding = self._holding(settle)
+            if order.price is None:
+                self.exact_only = True
+            price = float(order.price) if order.price is not None else 1.0
+            remaining = float(order.remaining) * size
+            fee = (remaining / price if instrument.inverse else remaining * price) * taker
+            frozen = self.frozen.setdefault(settle, [0.0, 0.0, 0.0])
+            frozen[0] += fee
+            frozen[2] += fee
+            opens = float(opening[order.order_id]) * size
+            tier = position_tier(
+                instrument.position_tiers,
+                gross[(instrument.family, instrument.kind)],  # type: ignore[arg-type]
+            )[1]
+            leverage = cross_leverage(account, order.instrument, order.leverage)
+            rate = max(1.0 / float(leverage), float(tier.initial))
+            self.contracts.append(
+                Contract(
+                    self.column(f"{order.instrument}/mark"),
+                    holding,
+                    opens,
+                    0.0,
+                    instrument.inverse,
+                    float(tier.maintenance) + taker,
+                    0.0,
+                    (opens if instrument.inverse else opens * price) * rate,
+                )
+            )
+
+    def _spot_orders(self) -> None:
+        account = self.account
+        for _, order in sorted(account.orders.items()):
+            instrument = self.reference.instruments[order.instrument]
+            if instrument.kind != "spot":
+                continue
+            if order.price is None:
+                self.exact_only = True
+            price = float(order.price) if order.price is not None else 1.0
+            amount = float(order.remaining)
+            base, quote = self._holding(instrument.underlying), self._holding(instrument.quote)
+            buys = order.side == "buy"
+            self.spot_orders.append(SpotOrder(buys, base, quote, amount, price))
+            gives = instrument.quote if buys else instrument.underlying
+            borrows = order.auto_borrow if account.mode == "spot" else account.auto_borrow
+            frozen = self.frozen.setdefault(gives, [0.0, 0.0, 0.0])
+            frozen[0 if borrows else 1] += amount * price if buys else amount
+
+    def _compile_holding(self, name: str) -> Holding:
+        account = self.account
+        entry = _USD if name == "USD" else self.reference.currencies[name]
+        balance = account.balances.get(name)
+        cash = borrowed = interest = 0.0
+        if balance is not None:
+            cash, borrowed = float(balance.cash), float(balance.borrowed)
+            interest = float(balance.accrued_interest)
+        column = bridge = -1
+        if name != "USD":
+            own, through = self.prices.route(name)
+            column = self.column(own)
+            if through is not None:
+                bridge = self.column(through)
+        if self.spot_orders and entry.tier_unit == "usd":
+            self.exact_only = True  # the bound on an order's loss holds for tiers in coin
+        with_, without, fees = self.frozen.get(name, (0.0, 0.0, 0.0))
+        return Holding(
+            column,
+            bridge,
+            cash,
+            cash - borrowed - interest,
+            borrowed + interest + max(0.0, -cash) if account.mode == "spot" else 0.0,
+            counts_as_collateral(account, name, entry),
+            entry.tier_unit == "usd",
+            tuple((float(t.up_to), float(t.rate)) for t in entry.discount_tiers),
+            float(entry.minimum_rate),
+            with_,
+            without,
+            fees,
+            tuple(
+                (float(t.up_to), float(t.initial), float(t.maintenance)) for t in entry.borrow_tiers
+            ),
+            1.0 / float(borrow_leverage(account, name)),
+        )

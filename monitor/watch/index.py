@@ -1,0 +1,154 @@
+"""Whom can these ticks concern? The one interface between prices and accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from monitor.account.state import Account
+from monitor.prices import PriceBook
+from monitor.reference import Reference
+from monitor.watch.box import make_box
+from monitor.watch.form import Form, compile_form
+from monitor.watch.screen import Screen
+
+__all__ = ["Standing", "Watch", "Watched"]
+
+
+@dataclass(slots=True, frozen=True)
+class Standing:
+    """Where an account was when it was last decided on, exactly or by floats that are sure."""
+
+    zone: int
+    """How many of the levels its ratio is above."""
+    short: bool
+    """OC-1's inequality."""
+
+
+@dataclass(slots=True)
+class Watched:
+    """One account as the watch sees it."""
+
+    account_id: str
+    slot: int
+    form: Form | None = None
+    """None while a price is missing."""
+    standing: Standing | None = None
+    ratio: float = float("inf")
+    """In floats, for showing and for the order of work; never for a decision."""
+    always: bool = False
+    """Every tick of its prices concerns it: something waits for a fresh price."""
+    pinned: tuple[int, ...] = field(default=())
+    """Rows under which it stands in `_every_tick`."""
+
+
+class Watch:
+    """Keeps a box for every account; names those a price may concern."""
+
+    def __init__(self) -> None:
+        self.screen = Screen()
+        self.watched: dict[str, Watched] = {}
+        self._by_slot: dict[int, Watched] = {}
+        self._unpriced: set[str] = set()
+        self._every_tick: dict[int, set[str]] = {}
+        self._levels: dict[str, tuple[float, ...]] = {}
+
+    def use_levels(self, levels: dict[str, Sequence[Decimal]]) -> None:
+        """Set the rising levels of the ratio that matter, by mode."""
+        self._levels = {mode: tuple(float(x) for x in found) for mode, found in levels.items()}
+
+    def put(self, account: Account, reference: Reference, prices: PriceBook) -> Watched:
+        """Take an account whose book, or whose reference data, changed."""
+        name = account.account_id
+        watched = self.watched.get(name)
+        if watched is None:
+            watched = self.watched[name] = Watched(name, self.screen.slot())
+            self._by_slot[watched.slot] = watched
+        form = compile_form(account, reference, prices, self.screen.row)
+        if any(self.screen.prices[row] <= 0.0 for row in form.columns):
+            self._without_prices(watched)
+            return watched
+        self._unpriced.discard(name)
+        watched.form = form
+        self._pin(watched, watched.always or form.exact_only)
+        return watched
+
+    def drop(self, account_id: str) -> None:
+        """Forget an account."""
+        watched = self.watched.pop(account_id, None)
+        if watched is not None:
+            self._pin(watched, False)
+            del self._by_slot[watched.slot]
+            self.screen.release(watched.slot)
+            self._unpriced.discard(account_id)
+
+    def look(self, watched: Watched, mode: str) -> Standing | None:
+        """Make the account's box at the present prices; return its standing if floats are sure."""
+        if watched.form is None:
+            return None
+        box = make_box(watched.form, self.screen.prices, self._levels[mode])
+        watched.ratio = box.ratio
+        self.screen.put(watched.slot, box.weights)
+        return Standing(box.zone, box.short) if box.sure else None
+
+    def decided(self, watched: Watched, standing: Standing, *, always: bool) -> None:
+        """Note where an exact decision found the account; `always`: it waits for a fresh price."""
+        watched.standing = standing
+        if always != watched.always:
+            watched.always = always
+            exact_only = watched.form is not None and watched.form.exact_only
+            self._pin(watched, always or exact_only)
+
+    def concerned(self, key: str, price: float, *, first: bool) -> Iterable[str]:
+        """Take one accepted tick; return the accounts it may concern, in a fixed order.
+
+        `first`: the symbol's first price, so accounts that waited for one are named too.
+        """
+        row = self.screen.row(key)
+        unchanged = self.screen.prices[row] == price
+        slots = [] if unchanged else self.screen.left(row, price)
+        named = {self._by_slot[slot].account_id: None for slot in slots if slot in self._by_slot}
+        pinned = self._every_tick.get(row)
+        if pinned:
+            named.update(dict.fromkeys(sorted(pinned)))
+        if first and self._unpriced:
+            named.update(dict.fromkeys(sorted(self._unpriced)))
+        return named
+
+    def clear_of(self, extremes: dict[str, tuple[float, float]]) -> bool:
+        """Say whether a batch of ticks, given its lowest and highest price by key, concerns nobody.
+
+        Then `pass_over` may take its last prices at once.
+        """
+        rows = {}
+        for key, bounds in extremes.items():
+            row = self.screen.rows.get(key)
+            if row is None or self.screen.prices[row] <= 0.0 or self._every_tick.get(row):
+                return False
+            rows[row] = bounds
+        return not self.screen.any_left(rows)
+
+    def pass_over(self, last: dict[str, float]) -> None:
+        """Take the last prices of a batch that `clear_of` cleared."""
+        for key, price in last.items():
+            self.screen.move(self.screen.rows[key], price)
+
+    @property
+    def unpriced(self) -> set[str]:
+        """The accounts that miss a price (PX-3)."""
+        return self._unpriced
+
+    def _without_prices(self, watched: Watched) -> None:
+        watched.form = None
+        watched.standing = None
+        self._unpriced.add(watched.account_id)
+        self._pin(watched, False)
+        self.screen.clear(watched.slot)
+
+    def _pin(self, watched: Watched, wanted: bool) -> None:
+        for row in watched.pinned:
+            self._every_tick[row].discard(watched.account_id)
+        watched.pinned = watched.form.columns if wanted and watched.form is not None else ()
+        for row in watched.pinned:
+            self._every_tick.setdefault(row, set()).add(watched.account_id)
