@@ -14,7 +14,7 @@ def settings(kafka: str, topic_prefix: str) -> Settings:
     return Settings(brokers=kafka, topic_prefix=topic_prefix, partitions=3)
 
 
-def test_every_topic_is_created_once_and_found_in_order_afterwards(settings: Settings):
+def test_every_topic_is_created_once_and_found_in_order_afterwards(settings: Settings) -> None:
     first = ensure(settings)
     assert {state.state for state in first} == {"created"}
     names = {spec.name for spec in topic_specs(Topics(settings.topic_prefix), 3, 1)}
@@ -29,7 +29,7 @@ def test_every_topic_is_created_once_and_found_in_order_afterwards(settings: Set
     assert counts[topics.ticks] == counts[topics.reference] == 1
 
 
-def test_what_differs_is_named_with_what_was_expected_and_found(settings: Settings):
+def test_what_differs_is_named_with_what_was_expected_and_found(settings: Settings) -> None:
     topics = Topics(settings.topic_prefix)
     admin = AdminClient({"bootstrap.servers": settings.brokers})
     made = admin.create_topics(
@@ -56,12 +56,12 @@ def test_what_differs_is_named_with_what_was_expected_and_found(settings: Settin
     assert states[topics.orders].state == "created"
 
 
-def test_without_create_missing_topics_are_reported_and_stay_missing(settings: Settings):
+def test_without_create_missing_topics_are_reported_and_stay_missing(settings: Settings) -> None:
     assert {state.state for state in ensure(settings, create=False)} == {"missing"}
     assert all(state.fatal for state in ensure(settings, create=False))
 
 
-def test_brokers_that_do_not_answer_are_named(monkeypatch: pytest.MonkeyPatch):
+def test_brokers_that_do_not_answer_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.topics._TIMEOUT_SECONDS", 0.5)
     with pytest.raises(TopicsError, match=r"127\.0\.0\.1:1"):
         ensure(Settings(brokers="127.0.0.1:1"))
