@@ -1,7 +1,5 @@
 """What can go wrong with a partition's journal, and what the owner of the partition does then."""
 
-# ruff: noqa: N818 - the names say what became of the journal, in its own words.
-
 __all__ = [
     "JournalError",
     "JournalFenced",

@@ -19,16 +19,16 @@ Snapshot = tuple[bytes, Sequence[CommandOut]]
 class Owner(Protocol[EventT_contra]):
     """What the writer asks of the partition's owner; none of these may await."""
 
-    def snapshot(self, account_id: str) -> Snapshot:
+    def snapshot(self, account_id: str, /) -> Snapshot:
         """Return the account's state (JSON) and the commands decided since its last snapshot."""
 
-    def out_of_sync(self, account_id: str, reason: str) -> bytes:
+    def out_of_sync(self, account_id: str, reason: str, /) -> bytes:
         """Give the account up and return a small state (JSON); its last commands are dropped."""
 
-    def acknowledge(self, events: Sequence[EventT_contra]) -> None:
+    def acknowledge(self, events: Sequence[EventT_contra], /) -> None:
         """Acknowledge exactly these to their source; their effects are durable."""
 
-    def lost(self, partition: int, error: JournalError) -> None:
+    def lost(self, partition: int, error: JournalError, /) -> None:
         """Drop the partition's state, leave the group and rejoin; called once, then nothing is."""
 
 

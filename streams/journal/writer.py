@@ -284,7 +284,12 @@ class PartitionWriter(Generic[EventT]):
         # One bad account never stops the others (H-4): whatever its snapshot raised, it is kept
         # as a small record that says so.
         except Exception as error:
-            log.exception("journal_account_out_of_sync", account_id=account_id)
+            log.warning(
+                "journal_account_out_of_sync",
+                account_id=account_id,
+                error=repr(error),
+                exc_info=not isinstance(error, RecordTooLarge),
+            )
             commands = ()
             state = self._owner.out_of_sync(account_id, repr(error))
             value = self._encode(account_id, now, state, commands)
