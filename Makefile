@@ -1,0 +1,53 @@
+# `make` alone lists what there is. ARGS goes to the command behind a target:
+# make demo ARGS="--replay crash.parquet --speed 960"
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## install everything into .venv and fetch the embedded Kafka; quick when done
+	@$(BIN)/python -m streams.embedded.setup
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## run the whole chain on this machine, with a crash to watch
+	@$(BIN)/liqmon demo $(ARGS)
+
+test: setup ## run all tests, on the embedded Kafka and Redis
+	$(BIN)/python -m pytest -q $(ARGS)
+
+check: $(INSTALLED) ## lint, formatting and types, as the CI checks them
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## sort imports and format
+	$(BIN)/ruff check --select I --fix -q
+	$(BIN)/ruff format
+
+lock: $(INSTALLED) ## pin the dependencies anew (ARGS=--upgrade takes newer ones)
+	$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile -q --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links $(ARGS) \
+		--all-extras pyproject.toml -o requirements.lock
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile -q --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links \
+		--constraint requirements.lock pyproject.toml -o deploy/docker/requirements.lock
+	$(BIN)/python -m streams.embedded.setup --lock
+
+clean: ## remove caches and build outputs; .venv and the jars stay
+	rm -rf build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -exec rm -rf {} +
