@@ -78,6 +78,11 @@ class PartitionJournal:
         """Return the partition's name, for messages."""
         return f"{self.settings.topic}-{self.partition}"
 
+    @property
+    def appending(self) -> bool:
+        """Return whether an append is in flight."""
+        return self._appending
+
     async def _claim(self) -> None:
         claim = Claim(uuid.uuid4().hex, self.settings.worker, time.time_ns() // 1_000_000)
         (offset,) = await self._producer.append([(CLAIM_KEY, encode_record(claim))])

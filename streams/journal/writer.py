@@ -112,6 +112,11 @@ class PartitionWriter(Generic[EventT]):
         """Return how many events wait for their effects to become durable."""
         return len(self._events)
 
+    @property
+    def settled(self) -> bool:
+        """Return whether everything marked until now is in the journal and published."""
+        return not (self._dirty or self._outgoing or self._publishing or self._journal.appending)
+
     async def begin(self, recovery: Recovery, sources: Mapping[str, str] | None = None) -> None:
         """Publish again what the last owner may not have, note it, and start the loops.
 

@@ -1,0 +1,147 @@
+"""Account events through Faust agents (one a topic), acknowledged by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import faust
+import structlog
+from faust.types import TP
+
+from streams.connection import faust_broker
+from streams.intake.base import Handler, Received
+from streams.settings import Settings
+from streams.topics import Topics
+
+__all__ = ["FaustIntake", "create_app"]
+
+log = structlog.get_logger(__name__)
+
+GROUP = "liqmon"
+COMMIT_SECONDS = 0.5
+BUFFERED_EVENTS = 4096
+POLL_RECORDS = 1000
+
+
+def create_app(settings: Settings) -> faust.App:
+    """Return a Faust app that keeps no tables and declares no topics of its own."""
+    url, credentials = faust_broker(settings)
+    return faust.App(
+        settings.topic_prefix + GROUP,
+        broker=url,
+        broker_credentials=credentials,
+        broker_session_timeout=settings.session_timeout,
+        broker_heartbeat_interval=settings.heartbeat_interval,
+        broker_rebalance_timeout=max(60.0, 2 * settings.session_timeout),
+        broker_commit_interval=COMMIT_SECONDS,
+        broker_max_poll_records=POLL_RECORDS,
+        consumer_auto_offset_reset="earliest",
+        datadir=settings.data_dir / "faust",
+        store="memory://",
+        stream_buffer_maxsize=BUFFERED_EVENTS,
+        stream_wait_empty=False,  # the revoke handler flushes; waiting for agents would not end
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        autodiscover=False,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+
+
+class FaustIntake:
+    """One agent a topic, `concurrency` 1: Faust could otherwise commit past an event in flight."""
+
+    def __init__(self, settings: Settings, app: faust.App | None = None) -> None:
+        self.app = app if app is not None else create_app(settings)
+        self.generation = 0
+        self._topics = Topics(settings.topic_prefix)
+        self._handler: Handler | None = None
+        self._declare(settings)
+
+    def _declare(self, settings: Settings) -> None:
+        """Declare everything before the app starts: topics that come late wait 45 s."""
+        for name in self._topics.account_topics:
+            channel = self.app.topic(
+                name,
+                key_type=bytes,
+                value_type=bytes,
+                key_serializer="raw",
+                value_serializer="raw",
+                partitions=settings.partitions,
+            )
+            self.app.agent(channel, name=f"take_{self._topics.bare(name)}", concurrency=1)(
+                self._take
+            )
+        self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
+        self.app.on_partitions_assigned.connect(self._on_assigned, weak=False)
+
+    async def start(self, handler: Handler) -> None:
+        """Join the group."""
+        self._handler = handler
+        self.app.finalize()
+        await self.app.start()
+
+    async def stop(self) -> None:
+        """Leave the group."""
+        self.generation += 1
+        await self.app.stop()
+
+    def acknowledge(self, events: Sequence[Received]) -> None:
+        """Acknowledge records; Faust commits up to the first gap, every half second."""
+        current = self.generation
+        for event in events:
+            if event.generation == current:
+                event.token.ack()
+
+    async def commit(self) -> None:
+        """Commit what is acknowledged, now."""
+        await self.app.consumer.commit()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why Faust has died, if it has."""
+        reason: BaseException | None = self.app.crash_reason
+        return reason
+
+    async def _take(self, stream: Any) -> None:
+        """Hand over each record; nothing may escape the body, an exception would skip a record."""
+        handler = self._handler
+        if handler is None:
+            raise RuntimeError("the intake was started without a handler")
+        async for event in stream.noack().events():
+            message = event.message
+            await handler.received(
+                Received(
+                    message.topic,
+                    message.partition,
+                    message.offset,
+                    message.key,
+                    message.value,
+                    int(message.timestamp * 1000),
+                    self.generation,
+                    event,
+                )
+            )
+
+    async def _on_revoked(self, _app: Any, revoked: Iterable[TP], **_kwargs: Any) -> None:
+        log.info("partitions_revoked", partitions=len(set(revoked)))
+        if self._handler is not None:
+            await self._handler.revoked()
+        self.generation += 1
+
+    async def _on_assigned(self, _app: Any, assigned: Iterable[TP], **_kwargs: Any) -> None:
+        self.generation += 1
+        owned: dict[int, set[str]] = {}
+        for place in assigned:
+            if place.topic in self._topics.account_topics:
+                owned.setdefault(place.partition, set()).add(place.topic)
+        whole = frozenset(p for p, topics in owned.items() if len(topics) == 4)
+        if len(whole) != len(owned):
+            # Faust gives topics of one partition count and the same subscribers alike.
+            log.error("partitions_not_alike", partitions=sorted(set(owned) - whole))
+        log.info("partitions_assigned", partitions=sorted(whole))
+        if self._handler is not None:
+            await self._handler.assigned(whole)
+        await asyncio.sleep(0)
