@@ -23,9 +23,20 @@ from monitor.schema.reference import (
     ReferenceFile,
 )
 
-__all__ = ["BadReference", "Reference", "entries_of", "load_reference", "set_hash"]
+__all__ = [
+    "BadReference",
+    "Reference",
+    "entries_of",
+    "entry_bytes",
+    "file_of",
+    "load_reference",
+    "set_hash",
+]
 
 DEFAULT_FEES = "default"
+_SECTIONS = {"currency": "currencies", "instrument": "instruments", "fees": "fees"}
+"""Key prefix → section of the file, of what is given by name."""
+_SINGLES = ("policy", "options", "portfolio")
 
 
 class BadReference(ValueError):
@@ -118,14 +129,33 @@ def _describe(error: ValidationError) -> list[str]:
 def entries_of(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return a reference file's entries under their `reference` keys (`currency:BTC`, `policy`)."""
     entries: dict[str, Any] = {}
-    sections = (("currencies", "currency"), ("instruments", "instrument"), ("fees", "fees"))
-    for section, prefix in sections:
+    for prefix, section in _SECTIONS.items():
         for name, entry in (raw.get(section) or {}).items():
             entries[f"{prefix}:{name}"] = entry
-    for single in ("policy", "options", "portfolio"):
+    for single in _SINGLES:
         if raw.get(single):
             entries[single] = raw[single]
     return entries
+
+
+def file_of(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the reference file that these entries come from: the inverse of `entries_of`.
+
+    Raises `BadReference` for keys that no entry has.
+    """
+    raw: dict[str, Any] = {"currencies": {}}
+    unknown = []
+    for key, entry in entries.items():
+        prefix, colon, name = key.partition(":")
+        if colon and name and prefix in _SECTIONS:
+            raw.setdefault(_SECTIONS[prefix], {})[name] = entry
+        elif key in _SINGLES:
+            raw[key] = entry
+        else:
+            unknown.append(f"{key!r}: no kind of entry has such a key")
+    if unknown:
+        raise BadReference(unknown)
+    return raw
 
 
 def set_hash(hashes: Mapping[str, str]) -> str:
@@ -134,7 +164,8 @@ def set_hash(hashes: Mapping[str, str]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _canonical(entry: Any) -> bytes:
+def entry_bytes(entry: Any) -> bytes:
+    """Return one entry as it travels: canonical JSON, so that equal entries have equal hashes."""
     if isinstance(entry, BaseModel):
         return entry.model_dump_json().encode()
     return json.dumps(entry, sort_keys=True, separators=(",", ":"), default=str).encode()
@@ -155,7 +186,7 @@ def load_reference(raw: Any, *, sha256: str | None = None) -> Reference:
         raise BadReference(errors)
     if sha256 is None:
         sha256 = set_hash(
-            {k: hashlib.sha256(_canonical(e)).hexdigest() for k, e in entries_of(raw).items()}
+            {k: hashlib.sha256(entry_bytes(e)).hexdigest() for k, e in entries_of(raw).items()}
         )
     return Reference(
         currencies=parsed.currencies,

@@ -157,7 +157,8 @@ _SECRETS = frozenset(
     name
     for name, field in Settings.model_fields.items()
     if field.annotation in (SecretStr, SecretStr | None)
-) | {"redis_url"}
+)
+_USERINFO = re.compile(r"//[^@/]*@")
 
 
 def _describe(error: ValidationError) -> list[str]:
@@ -168,7 +169,7 @@ def _describe(error: ValidationError) -> list[str]:
             found.append(message)
             continue
         name = str(item["loc"][0])
-        value = "(not shown)" if name in _SECRETS else item["input"]
+        value = "(not shown)" if name in _SECRETS else _USERINFO.sub("//***@", f"{item['input']}")
         found.append(f"{PREFIX}{name.upper()}={value}: {message}")
     return found
 
