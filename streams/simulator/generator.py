@@ -1,0 +1,199 @@
+"""Seeded accounts with the shapes an exchange has: most small and safe, a heavy tail, a few near."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from streams.simulator import wire
+from streams.simulator.catalogue import Catalogue
+from streams.simulator.estimate import Draft, DraftOrder, Estimate, estimate
+from streams.simulator.shapes import add_orders, draw_shape
+from streams.simulator.universe import Universe
+
+__all__ = ["NEAR_SHARE", "generate"]
+
+NEAR_SHARE = 0.02
+"""Share of accounts that begin with a ratio from 1.15 to 4; all others begin above."""
+_NEAR = (1.15, 3.9)
+_FAR = 4.5
+_SMALLEST_USD = 250.0
+_LARGEST_USD = 4e7
+_TAIL = 0.95
+"""Pareto exponent of equity: a few hundred accounts of 20,000 hold most of the money."""
+_WITH_ORDERS = 0.3
+_DRAWS = 20
+
+
+def generate(
+    n: int,
+    seed: int,
+    prices: Mapping[str, Decimal],
+    catalogue: Catalogue,
+    *,
+    ts: int = 0,
+) -> Iterator[wire.AccountEvent]:
+    """Yield `n` `accounts` messages with snapshots, numbered 1 (`account_seq`).
+
+    `prices` are start prices by symbol (`BTC-USD`, `BTC-USDT-SWAP`); only what they cover is used.
+    The same arguments give the same bytes, and account i does not depend on `n`.
+    Raises ValueError when USDT has no price.
+    """
+    universe = Universe.of(catalogue, prices)
+    for number in range(n):
+        rng = random.Random(seed * 1_000_003 + number)
+        yield _message(_draw(rng, universe), rng, universe, f"acc-{number:06d}", ts)
+
+
+def _draw(rng: random.Random, universe: Universe) -> Draft:
+    """Return an account whose ratio is sensible."""
+    near = rng.random() < NEAR_SHARE
+    target = rng.uniform(*_NEAR)
+    for _ in range(_DRAWS):
+        equity = min(_SMALLEST_USD * rng.paretovariate(_TAIL), _LARGEST_USD)
+        gearing = rng.random() if near else rng.betavariate(1.1, 2.2)
+        draft = draw_shape(rng, levered=near)(rng, universe, equity, gearing)
+        _settle(draft, rng, universe)
+        figures = estimate(draft, universe)
+        if near:
+            if not _scale_to(draft, universe, target):
+                continue
+            figures = estimate(draft, universe)
+            fits = _NEAR[0] * 0.97 <= figures.ratio <= 4.0
+        else:
+            if figures.ratio < _FAR:
+                _scale_to(draft, universe, rng.uniform(_FAR, 3 * _FAR))
+                figures = estimate(draft, universe)
+            fits = figures.ratio >= 4.0
+        if fits and figures.adjusted_equity > 0:
+            return draft
+    return Draft("spot", _SMALLEST_USD, {"USDT": _SMALLEST_USD})
+
+
+def _settle(draft: Draft, rng: random.Random, universe: Universe) -> None:
+    """Add orders, fee schedule and the rarer settings."""
+    if draft.equity > 250_000 and draft.schedule == "default" and rng.random() < 0.3:
+        draft.schedule = "vip"
+    if draft.schedule not in universe.takers:
+        draft.schedule = "default"
+    if draft.mode == "multi_currency" and rng.random() < 0.04:
+        kept = sorted(c for c, a in draft.cash.items() if a > 0 and c != "USDT")
+        if kept:
+            (draft.collateral_off if rng.random() < 0.6 else draft.restricted).append(kept[0])
+    if rng.random() < _WITH_ORDERS:
+        add_orders(draft, rng, universe)
+        if _cancels_at_once(estimate(draft, universe)):
+            draft.orders.clear()
+
+
+def _cancels_at_once(figures: Estimate) -> bool:
+    """OC-1: whether the monitor would cancel the orders of this account right away."""
+    return figures.adjusted_equity < 1.05 * figures.cancel_level
+
+
+def _scale_to(draft: Draft, universe: Universe, target: float) -> bool:
+    """Scale the account's positive cash so that its ratio is `target`; false when none does."""
+    low, high = 0.0, 1.0
+    while estimate(draft, universe, high).ratio < target:
+        high *= 2
+        if high > 1e4:
+            return False
+    if estimate(draft, universe, low).ratio > target:
+        return False
+    for _ in range(30):
+        middle = (low + high) / 2
+        if estimate(draft, universe, middle).ratio < target:
+            low = middle
+        else:
+            high = middle
+    draft.cash = {c: a * high if a > 0 else a for c, a in draft.cash.items()}
+    if draft.orders and not _affordable(draft, universe):
+        draft.orders.clear()
+    return True
+
+
+def _affordable(draft: Draft, universe: Universe) -> bool:
+    """Whether orders that may not borrow are still covered, and OC-1 does not hold."""
+    left = dict(draft.cash)
+    for order in draft.orders:
+        contract = order.listing.contract
+        if contract.is_spot and not order.auto_borrow:
+            quantity = order.lots * order.listing.lots.step
+            coin = contract.quote if order.buys else contract.base
+            used = quantity * order.price * order.listing.ticks.step if order.buys else quantity
+            left[coin] = left.get(coin, 0.0) - used
+            if left[coin] < 0:
+                return False
+    return not _cancels_at_once(estimate(draft, universe))
+
+
+# -- from draft to message ---------------------------------------------------
+
+
+def _message(
+    draft: Draft, rng: random.Random, universe: Universe, account_id: str, ts: int
+) -> wire.AccountEvent:
+    balances = []
+    for coin in sorted({**draft.cash, **draft.borrowed}):
+        entry = universe.coins[coin]
+        borrowed = draft.borrowed.get(coin, 0.0)
+        interest = borrowed * rng.uniform(0, 2e-5)
+        balances.append(
+            wire.Balance(
+                coin,
+                entry.text(draft.cash.get(coin, 0.0)),
+                entry.text(borrowed) if borrowed else "0",
+                entry.text(interest) if interest else "0",
+            )
+        )
+    positions = [
+        wire.Position(
+            p.listing.contract.name,
+            p.listing.lots.text(p.lots),
+            p.listing.ticks.text(p.entry),
+            p.side,  # type: ignore[arg-type]
+        )
+        for p in draft.positions
+    ]
+    orders = [
+        _order(order, account_id, f"{account_id}-g{number}", ts)
+        for number, order in enumerate(draft.orders)
+    ]
+    pays_less = draft.schedule != "default"
+    return wire.AccountEvent(
+        account_id=account_id,
+        mode=draft.mode,  # type: ignore[arg-type]
+        auto_borrow=draft.auto_borrow,
+        position_mode="long_short" if draft.long_short else "net",
+        ts=ts,
+        vip_level="5" if pays_less else None,
+        fee_schedule=draft.schedule if pays_less else None,
+        leverage={name: str(value) for name, value in draft.leverage.items()},
+        borrow_leverage={"*": str(draft.borrow_leverage)},
+        collateral_off=draft.collateral_off,
+        restricted=draft.restricted,
+        snapshot=wire.Snapshot(balances, positions, orders),
+        account_seq=1,
+    )
+
+
+def _order(order: DraftOrder, account_id: str, order_id: str, ts: int) -> wire.Order:
+    return wire.Order(
+        account_id=account_id,
+        order_id=order_id,
+        version=1,
+        instrument=order.listing.contract.name,
+        side="buy" if order.buys else "sell",
+        position_side=order.side,  # type: ignore[arg-type]
+        margin_mode="cross",
+        price=order.listing.ticks.text(order.price),
+        quantity=order.listing.lots.text(order.lots),
+        filled_quantity="0",
+        status="open",
+        reduce_only=order.reduce_only,
+        auto_borrow=order.auto_borrow,
+        created_ts=ts - math.floor(1000 * (1 + order.lots % 3600)) if ts > 10**9 else ts,
+        ts=ts,
+    )

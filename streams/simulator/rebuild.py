@@ -1,0 +1,133 @@
+"""Read what the account topics hold, so that an exchange started anew goes on where it was."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from monitor.exact import ZERO
+from streams.simulator import wire
+from streams.simulator.books import BookError
+from streams.simulator.exchange import CommandRecord, Exchange
+
+__all__ = ["MissingTopic", "open_reader", "read_to_end", "rebuild", "restore"]
+
+_POLL_MS = 200
+_RECORDS_A_POLL = 5_000
+
+
+class MissingTopic(RuntimeError):
+    """Raised when a topic that the exchange needs does not exist."""
+
+
+async def open_reader(
+    client: Mapping[str, Any], topics: list[str]
+) -> tuple[AIOKafkaConsumer, list[TopicPartition]]:
+    """Return a started consumer of all partitions of `topics`, which begins at their start."""
+    consumer = AIOKafkaConsumer(
+        **client,
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        fetch_max_wait_ms=100,
+    )
+    await consumer.start()
+    try:
+        known = await consumer.topics()
+        missing = [topic for topic in topics if topic not in known]
+        if missing:
+            raise MissingTopic(f"no such topic: {', '.join(missing)}; `liqmon topics` makes them")
+        partitions = [
+            TopicPartition(topic, number)
+            for topic in topics
+            for number in sorted(consumer.partitions_for_topic(topic) or ())
+        ]
+    except BaseException:
+        await consumer.stop()
+        raise
+    consumer.assign(partitions)
+    return consumer, partitions
+
+
+async def read_to_end(
+    consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
+) -> AsyncIterator[tuple[str, bytes]]:
+    """Yield (topic, value) of every record up to the ends that hold now."""
+    ends = await consumer.end_offsets(partitions)
+    left = {tp for tp in partitions if ends[tp]}
+    while left:
+        batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_RECORDS_A_POLL)
+        for tp, records in batches.items():
+            for record in records:
+                if record.value is not None:
+                    yield tp.topic, record.value
+        for tp in list(left):
+            if await consumer.position(tp) >= ends[tp]:
+                left.discard(tp)
+
+
+async def rebuild(exchange: Exchange, client: Mapping[str, Any], prefix: str) -> int:
+    """Fold the four account topics into the exchange's books; return how many accounts they hold."""
+    topics = [prefix + name for name in wire.ACCOUNT_TOPICS]
+    consumer, partitions = await open_reader(client, topics)
+    events: dict[str, list[wire.Event]] = defaultdict(list)
+    try:
+        async for topic, value in read_to_end(consumer, partitions):
+            try:
+                event = wire.decode_event(topic.removeprefix(prefix), value)
+            except msgspec.MsgspecError:
+                exchange.counters.bad_messages += 1
+                continue
+            events[event.account_id].append(event)
+    finally:
+        await consumer.stop()
+    for history in events.values():
+        restore(exchange, history)
+    return len(exchange.books.accounts)
+
+
+def restore(exchange: Exchange, history: list[wire.Event]) -> None:
+    """Fold one account's events, in any order and with repeats, by their numbers.
+
+    Orders of commands that the last run left open are ended: nobody fills them any more, and the
+    monitor plans anew once they are final.
+    """
+    last = -1
+    for event in sorted(history, key=lambda e: -1 if e.account_seq is None else e.account_seq):
+        if event.account_seq is None or event.account_seq <= last:
+            continue
+        try:
+            exchange.books.apply(event)
+        except BookError:
+            exchange.counters.bad_messages += 1
+            continue
+        last = event.account_seq
+        _remember(exchange, event)
+    account = exchange.books.accounts.get(history[0].account_id)
+    if account is None:
+        return
+    for order in [o for o in account.orders.values() if o.command_id is not None]:
+        exchange.close_order(account, order, account.fills.get(order.order_id, ZERO))
+        _remember(exchange, msgspec.structs.replace(order, status="cancelled"))
+
+
+def _remember(exchange: Exchange, event: wire.Event) -> None:
+    """Note what an event says about the command that it follows from."""
+    if isinstance(event, wire.AccountEvent) or event.command_id is None:
+        return
+    record = exchange.commands.setdefault(event.command_id, CommandRecord())
+    if isinstance(event, wire.Order):
+        if event.status != "open":
+            record.ended.add(event.instrument)
+        return
+    if isinstance(event, wire.Fill):
+        key: tuple[str, ...] = (event.instrument, event.position_side, event.side)
+        amount = Decimal(event.quantity)
+    else:
+        key = ("repay" if event.kind == "repay" else "takeover", event.currency)
+        amount = abs(Decimal(event.amount))
+    record.done[key] = record.done.get(key, ZERO) + amount

@@ -1,0 +1,190 @@
+"""The reference set at its start prices, in floats: what accounts are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from streams.simulator.catalogue import Catalogue, Contract
+
+__all__ = ["Coin", "Grid", "Listing", "Universe"]
+
+_BRIDGES = ("USDT", "BTC", "ETH")
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Multiples of a step, written with as many digits as the step has."""
+
+    step: float
+    digits: int
+
+    @classmethod
+    def of(cls, step: Decimal) -> Grid:
+        exponent = step.normalize().as_tuple().exponent
+        return cls(float(step), max(0, -int(exponent)))
+
+    def text(self, count: int) -> str:
+        """Return `count` steps as a plain decimal."""
+        return f"{count * self.step:.{self.digits}f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Coin:
+    """One currency: USD price, discount and borrow tables, and how popular it is."""
+
+    name: str
+    price: float
+    collateral: bool
+    discounts: tuple[tuple[float, float], ...]
+    """(up_to in coin, rate)."""
+    minimum_rate: float
+    borrow_tiers: tuple[tuple[float, float, float], ...]
+    """(up_to in coin, initial rate, maintenance rate)."""
+    digits: int
+    """Decimals of a balance: a step is worth less than a hundredth of a cent."""
+    weight: float
+
+    @property
+    def rate(self) -> float:
+        """Discount rate of the first slice."""
+        if not self.collateral:
+            return 0.0
+        return self.discounts[0][1] if self.discounts else self.minimum_rate
+
+    def discounted(self, amount: float) -> float:
+        """CU-9: return the USD that `amount` coin counts for as collateral."""
+        if amount <= 0:
+            return amount * self.price
+        if not self.collateral:
+            return 0.0
+        total, before = 0.0, 0.0
+        for up_to, rate in self.discounts:
+            if amount <= up_to:
+                return (total + (amount - before) * rate) * self.price
+            total += (up_to - before) * rate
+            before = up_to
+        return (total + (amount - before) * self.minimum_rate) * self.price
+
+    def borrow_rates(self, amount: float) -> tuple[float, float]:
+        """Return (initial, maintenance) rate of a debt of `amount` coin."""
+        for up_to, initial, maintenance in self.borrow_tiers:
+            if amount <= up_to:
+                return initial, maintenance
+        return self.borrow_tiers[-1][1:] if self.borrow_tiers else (0.0, 0.0)
+
+    def text(self, amount: float) -> str:
+        """Return an amount as a plain decimal."""
+        return f"{round(amount, self.digits) + 0.0:.{self.digits}f}"  # + 0.0: no "-0"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One instrument at its start price."""
+
+    contract: Contract
+    price: float
+    lots: Grid
+    ticks: Grid
+    size: float
+    quote_price: float
+    """USD price of the quote coin."""
+
+    def usd(self, quantity: float) -> float:
+        """MM-2: return the USD notional of |quantity|."""
+        if self.contract.inverse:
+            return abs(quantity) * self.size
+        return abs(quantity) * self.size * self.price * self.quote_price
+
+    def maintenance_rate(self, contracts: float) -> float:
+        """Return the rate of the tier that `contracts` fall into."""
+        for up_to, rate in self.contract.tiers:
+            if contracts <= up_to:
+                return rate
+        return self.contract.tiers[-1][1]
+
+
+@dataclass(frozen=True)
+class Universe:
+    """Everything that has a price."""
+
+    coins: Mapping[str, Coin]
+    spot: Mapping[tuple[str, str], Listing]
+    linear: Mapping[str, Listing]
+    """Underlying → perpetual settled in USDT."""
+    inverse: Mapping[str, Listing]
+    """Underlying → perpetual settled in the coin."""
+    takers: Mapping[str, tuple[float, float]]
+    """Fee schedule → (spot, derivative) taker rate."""
+    by_name: Mapping[str, Listing] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, prices: Mapping[str, Decimal]) -> Universe:
+        """Keep what `prices` (by symbol) cover; raises ValueError when USDT is not among it."""
+        values = {symbol: float(price) for symbol, price in prices.items()}
+        index = {name: _index(name, values) for name in catalogue.currencies}
+        coins = {
+            name: _coin(name, price, catalogue)
+            for name, price in index.items()
+            if price is not None
+        }
+        if "USDT" not in coins:
+            raise ValueError(f"prices: USDT-USD is missing among {sorted(values)[:20]}")
+        spot: dict[tuple[str, str], Listing] = {}
+        linear: dict[str, Listing] = {}
+        inverse: dict[str, Listing] = {}
+        for contract in catalogue.contracts.values():
+            known = {contract.base, contract.settle} <= {*coins}
+            quote = coins[contract.quote].price if contract.quote in coins else 1.0
+            if contract.is_spot and known:
+                cross = coins[contract.base].price / quote
+                spot[contract.base, contract.quote] = _listing(contract, cross, quote)
+            elif known and contract.name in values and contract.kind == "swap":
+                listing = _listing(contract, values[contract.name], quote)
+                (inverse if contract.inverse else linear)[contract.base] = listing
+        takers = {
+            name: (float(fees.spot_taker), float(fees.derivative_taker))
+            for name, fees in catalogue.fees.items()
+        }
+        takers.setdefault("default", (0.001, 0.0005))
+        listings = (*spot.values(), *linear.values(), *inverse.values())
+        names = {listing.contract.name: listing for listing in listings}
+        return cls(coins, spot, linear, inverse, takers, names)
+
+
+def _index(name: str, values: Mapping[str, float]) -> float | None:
+    if f"{name}-USD" in values:
+        return values[f"{name}-USD"]
+    for bridge in _BRIDGES:
+        if f"{name}-{bridge}" in values and f"{bridge}-USD" in values:
+            return values[f"{name}-{bridge}"] * values[f"{bridge}-USD"]
+    return None
+
+
+def _coin(name: str, price: float, catalogue: Catalogue) -> Coin:
+    entry = catalogue.currencies[name]
+    unit = price if entry.tier_unit == "usd" else 1.0
+    return Coin(
+        name=name,
+        price=price,
+        collateral=entry.collateral,
+        discounts=tuple((float(t.up_to) / unit, float(t.rate)) for t in entry.discount_tiers),
+        minimum_rate=float(entry.minimum_rate),
+        borrow_tiers=tuple(
+            (float(t.up_to), float(t.initial), float(t.maintenance)) for t in entry.borrow_tiers
+        ),
+        digits=8 if price >= 100 else 6 if price >= 1 else 4,
+        weight=1.0 / min(entry.liquidity_rank, 50) ** 0.8,
+    )
+
+
+def _listing(contract: Contract, price: float, quote_price: float) -> Listing:
+    return Listing(
+        contract,
+        price,
+        Grid.of(contract.lot),
+        Grid.of(contract.tick),
+        float(contract.size),
+        quote_price,
+    )
