@@ -78,13 +78,16 @@ def mutate(mutation: Mutation) -> Any:
         sys.modules.update(saved)
 
 
-async def must_fail(mutation: Mutation) -> None:
-    """Run the scenario against the mutant, and expect it to fail or the mutant to give up."""
+async def must_fail(mutation: Mutation, world: Callable[[Any], Any] = lambda it: it) -> None:
+    """Run the scenario against the mutant, and expect it to fail or the mutant to give up.
+
+    `world` makes of the mutant what the scenario takes.
+    """
     package = mutate(mutation)
     token = patience.set(1.0)
     try:
         with pytest.raises((AssertionError, pytest.fail.Exception, package.JournalError)):
-            await mutation.scenario(package)
+            await mutation.scenario(world(package))
     finally:
         patience.reset(token)
 
