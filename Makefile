@@ -46,6 +46,9 @@ lock: $(INSTALLED) ## pin the dependencies anew (ARGS=--upgrade takes newer ones
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
 		--constraint requirements.lock pyproject.toml -o deploy/docker/requirements.lock
+	echo hatchling | UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile -q --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--constraint requirements.lock - -o deploy/docker/build.lock
 	$(BIN)/python -m streams.embedded.setup --lock
 
 clean: ## remove caches and build outputs; .venv and the jars stay
