@@ -18,7 +18,7 @@ from streams.replay.run import ReplayReport, ReplaySettings, replay_stream
 
 _LINE_SECONDS = 5.0
 _INTERRUPTED = 130
-_STOP_SECONDS = 3.0
+_STOP_SECONDS = 1.5
 
 
 def run_replay(settings: ReplaySettings) -> int:
@@ -61,10 +61,12 @@ async def _until_signal(
 def describe(report: ReplayReport) -> str:
     """Return the figures of a replay as lines of text."""
     played = report.played
+    points = report.points + report.interpolated
+    in_all = " so far" if played.stopped else f", {points:,} in all"
     lines = [
         (
             f"{report.layout}: {len(report.series)} series, {report.points:,} recorded prices, "
-            f"{report.interpolated:,} interpolated, {report.points + report.interpolated:,} in all"
+            f"{report.interpolated:,} interpolated{in_all}"
         ),
         (
             f"published {played.published:,} ticks of {len(report.symbols)} symbols and "

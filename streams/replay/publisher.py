@@ -1,7 +1,8 @@
 """Ticks at the pace of their recording, with a beat that keeps prices fresh in between."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 
@@ -111,18 +112,19 @@ class Publisher:
         self._next_all = started + self._beats.all_seconds
         self._next_one = started + self._beats.one_seconds
         begun = False
-        async for chunk in self._chunks(stream):
-            if not begun:
-                self._timeline.start(chunk[0].ts_ns)
-                begun = True
-            await self._play_chunk(chunk, stream)
-            if self._stop.is_set():
-                break
+        async with aclosing(self._chunks(stream)) as chunks:
+            async for chunk in chunks:
+                if not begun:
+                    self._timeline.start(chunk[0].ts_ns)
+                    begun = True
+                await self._play_chunk(chunk, stream)
+                if self._stop.is_set():
+                    break
         await self._hold(stream)
         self._report(stream, final=True)
         await self._sink.flush()
 
-    async def _chunks(self, stream: QuoteStream) -> AsyncIterator[Sequence[Quote]]:
+    async def _chunks(self, stream: QuoteStream) -> AsyncGenerator[Sequence[Quote], None]:
         """Chunks, each made in a thread while the one before is played; beats go on meanwhile."""
         chunks: Iterator[Sequence[Quote]] = iter(stream)
         making = asyncio.create_task(asyncio.to_thread(next, chunks, None))

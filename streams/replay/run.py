@@ -43,6 +43,10 @@ class Pace:
     clock: ClockName = "event"
     beats: Beats = field(default_factory=Beats)
 
+    def __post_init__(self) -> None:
+        if not self.speed >= 0:
+            raise ValueError(f"speed {self.speed}: a positive number, or 0 for no limit")
+
     @property
     def time_scale(self) -> float:
         """What deadlines on the event clock are multiplied by at this pace."""

@@ -18,7 +18,7 @@ Headers = list[tuple[str, bytes]]
 _BATCH_BYTES = 128 << 10
 _ON_THEIR_WAY = 32
 # Ctrl-C must not wait for a broker that is gone.
-_STOP_SECONDS = 2.0
+_STOP_SECONDS = 1.5
 
 
 class Sink(Protocol):
@@ -35,7 +35,8 @@ class KafkaSink:
     """The tick topic: one partition, acknowledged by all replicas, without repeats.
 
     Batches are built here and handed over whole: the producer's own `send` costs several times
-    as much a message. An async context manager; leaving it waits for what is on its way.
+    as much a message. An async context manager; leaving it waits for what is on its way, but not
+    when an exception (a cancellation too) leads out: then it is left within 1.5 s.
     """
 
     def __init__(self, brokers: str, topic: str, security: Mapping[str, Any]) -> None:
