@@ -1,0 +1,27 @@
+"""From assessments to commands: episodes, warnings, cancels, reduction steps (ES, OC)."""
+
+from monitor.escalation.confirmation import observe
+from monitor.escalation.context import Context
+from monitor.escalation.decision import decide
+from monitor.escalation.episode import (
+    NAMESPACE,
+    Episode,
+    Pending,
+    Wait,
+    command_id,
+    episode_id,
+    next_deadline,
+)
+
+__all__ = [
+    "NAMESPACE",
+    "Context",
+    "Episode",
+    "Pending",
+    "Wait",
+    "command_id",
+    "decide",
+    "episode_id",
+    "next_deadline",
+    "observe",
+]
