@@ -29,12 +29,13 @@ from streams.journal.outlet import Outlet, Publisher
 from streams.journal.owner import Owner, Snapshot, WriterSettings
 from streams.journal.partition import PartitionJournal, Recovery
 from streams.journal.reader import JournalScan, RecoveredAccount, read_partition
-from streams.journal.records import TOPIC_CONFIG, CommandOut, Epoch
+from streams.journal.records import MAX_COMMAND_BYTES, TOPIC_CONFIG, CommandOut, Epoch
 from streams.journal.settings import JournalSettings
 from streams.journal.sources import SourceTopics, read_sources, verify_sources
 from streams.journal.writer import PartitionWriter
 
 __all__ = [
+    "MAX_COMMAND_BYTES",
     "TOPIC_CONFIG",
     "AcknowledgeQueue",
     "AcknowledgeQueues",

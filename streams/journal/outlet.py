@@ -6,8 +6,10 @@ from typing import Any, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.structs import RecordMetadata
 
 from streams.journal.exceptions import OutletLost
+from streams.journal.producer import consume
 from streams.journal.records import CommandOut
 
 __all__ = ["Outlet", "Publisher"]
@@ -72,22 +74,15 @@ class Outlet:
             raise self.lost from error
 
     async def _send(self, producer: AIOKafkaProducer, commands: Sequence[CommandOut]) -> None:
-        sent: list[asyncio.Future[object]] = []
-        try:
-            for command in commands:
-                sent.append(  # noqa: PERF401 - those sent before a failure are awaited too
-                    await producer.send(
-                        command.topic,
-                        command.value,
-                        key=command.key,
-                        headers=list(command.headers),
-                    )
-                )
-        finally:
-            answers = await asyncio.gather(*sent, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
+        sent: list[asyncio.Future[RecordMetadata]] = []
+        for command in commands:
+            future = await producer.send(
+                command.topic, command.value, key=command.key, headers=list(command.headers)
+            )
+            future.add_done_callback(consume)
+            sent.append(future)
+        for future in sent:
+            await future
 
     async def stop(self) -> None:
         """Close; what is in flight gets the publish timeout to land."""

@@ -6,15 +6,22 @@ from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.structs import RecordMetadata
 
 from streams.journal.exceptions import JournalFenced, JournalLost, RecordTooLarge
 from streams.journal.settings import JournalSettings
 
-__all__ = ["RECORD_OVERHEAD", "FencedProducer", "KeyValue"]
+__all__ = ["RECORD_OVERHEAD", "FencedProducer", "KeyValue", "consume"]
 
 KeyValue = tuple[bytes, bytes]
 # Per record: 21 bytes of fields, and 61 of the batch's header for a batch of one.
 RECORD_OVERHEAD = 96
+
+
+def consume(future: asyncio.Future[RecordMetadata]) -> None:
+    """Look at a send's outcome, so that one nobody waits for any more is no unseen exception."""
+    if not future.cancelled():
+        future.exception()
 
 
 class FencedProducer:
@@ -87,29 +94,24 @@ class FencedProducer:
         producer = self._producer
         if producer is None:
             raise JournalLost(f"the producer of {self._name} is closed")
-        sent: list[tuple[int, asyncio.Future[object]]] = []
-        try:
-            position = 0
+        sent: list[tuple[int, asyncio.Future[RecordMetadata]]] = []
+        position = 0
+        while position < len(records):
+            batch = producer.create_batch()
+            append = batch.append
             while position < len(records):
-                batch = producer.create_batch()
-                while position < len(records):
-                    key, value = records[position]
-                    if batch.append(timestamp=None, key=key, value=value) is None:
-                        break
-                    position += 1
-                count = batch.record_count()
-                future = await producer.send_batch(
-                    batch, self._settings.topic, partition=self._partition
-                )
-                sent.append((count, future))
-        finally:
-            # Await all, whatever became of one: a late failure must not go unseen.
-            answers = await asyncio.gather(*(f for _, f in sent), return_exceptions=True)
+                key, value = records[position]
+                if append(timestamp=None, key=key, value=value) is None:
+                    break
+                position += 1
+            future = await producer.send_batch(
+                batch, self._settings.topic, partition=self._partition
+            )
+            future.add_done_callback(consume)
+            sent.append((batch.record_count(), future))
         offsets: list[int] = []
-        for (count, _), answer in zip(sent, answers, strict=True):
-            if isinstance(answer, BaseException):
-                raise answer
-            base: int = answer.offset  # type: ignore[attr-defined]
+        for count, future in sent:
+            base = (await future).offset
             offsets.extend(range(base, base + count))
         return offsets
 

@@ -84,6 +84,7 @@ class PartitionWriter(Generic[EventT]):
         self._published = -1
         self._noted = -1
         self._noted_at = 0.0
+        self._floor = 0
         self._renew_at = 0.0
         self._flushing = False
         self._wake = asyncio.Event()
@@ -125,6 +126,7 @@ class PartitionWriter(Generic[EventT]):
         """
         try:
             self._guard.check()
+            self._floor = recovery.now
             notes: list[KeyValue] = []
             if recovery.commands:
                 await self._outlet.publish(recovery.commands)
@@ -166,7 +168,12 @@ class PartitionWriter(Generic[EventT]):
         self._acknowledge([event])
 
     def dead_letter(self, event: EventT, letter: CommandOut) -> None:
-        """Publish a dead letter; the event is acknowledged in its turn once the letter is."""
+        """Publish a dead letter; the event is acknowledged in its turn once the letter is.
+
+        Raises RecordTooLarge before anything is done if no topic would take the letter.
+        """
+        if letter.size > MAX_COMMAND_BYTES:
+            raise RecordTooLarge(f"dead letter of {letter.size} bytes, at most 1,000,000")
         if self.lost is not None:
             return
         self._events.add(event)
@@ -254,11 +261,16 @@ class PartitionWriter(Generic[EventT]):
 
     def _take(self) -> _Group[EventT]:
         group: _Group[EventT] = _Group()
-        now = self._now()
+        # Never below any record's, the last owner's included.
+        now = self._floor = max(self._floor, self._now())
         bounds = self.settings
+        time = asyncio.get_running_loop().time
+        end = time() + bounds.group_seconds
         taken: list[str] = []
         for account_id, events in self._dirty.items():
             if len(taken) >= bounds.group_accounts or group.size >= bounds.group_bytes:
+                break
+            if taken and time() > end:
                 break
             key, value, commands = self._record(account_id, now)
             group.records.append((key, value))

@@ -225,6 +225,34 @@ async def a_dead_letter_is_acknowledged_when_published(package: Any) -> None:
         assert room.outlet.published == [b"letter"]
 
 
+async def now_does_not_fall_below_the_last_owners(package: Any) -> None:
+    room = Room(package)
+    await room.writer.begin(package.Recovery(now=5_000))
+    try:
+        room.fold(Event(0, "a"))
+        await room.writer.flush(2)
+        assert [record["now"] for record in room.journal.of(b"a")] == [5_000]
+    finally:
+        await room.writer.close()
+
+
+async def a_letter_that_no_topic_takes_is_refused(package: Any) -> None:
+    async with Room(package) as room:
+        letter = room.owner.command("?", b"x" * 1_000_001)
+        with pytest.raises(package.RecordTooLarge):
+            room.writer.dead_letter(Event(0, "?"), letter)
+        room.writer.dead_letter(Event(0, "?"), room.owner.command("?", b"short"))
+        await room.writer.flush(2)
+        assert room.owner.acknowledged_offsets == [0]
+
+
+async def a_long_group_is_cut(package: Any) -> None:
+    async with Room(package, group_seconds=0.0) as room:
+        room.fold(*(Event(n, f"a{n}") for n in range(4)))
+        await room.writer.flush(2)
+        assert room.journal.groups == [[b"a0"], [b"a1"], [b"a2"], [b"a3"]]
+
+
 async def after_a_pause_nothing_is_appended(package: Any) -> None:
     async with Room(package) as room:
         room.seconds = 7.0
@@ -499,6 +527,27 @@ _MUTATIONS = [
         "                self._journal = await self._journal.renew()\n",
         "",
         the_claim_is_renewed,
+    ),
+    Mutation(
+        "now may fall",
+        "writer",
+        "            self._floor = recovery.now\n",
+        "",
+        now_does_not_fall_below_the_last_owners,
+    ),
+    Mutation(
+        "letters are not bounded",
+        "writer",
+        "        if letter.size > MAX_COMMAND_BYTES:\n",
+        "        if False:\n",
+        a_letter_that_no_topic_takes_is_refused,
+    ),
+    Mutation(
+        "a group takes as long as it takes",
+        "writer",
+        "            if taken and time() > end:\n",
+        "            if False:\n",
+        a_long_group_is_cut,
     ),
     Mutation(
         "the backlog has no bound",
