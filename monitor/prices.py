@@ -5,18 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Protocol
 
 from monitor.exact import ONE
-from monitor.schema.events import Tick, TickKind
+from monitor.schema.events import TickKind
 from monitor.schema.reference import Policy
 
-__all__ = ["MissingPrice", "Price", "PriceBook", "TickOutcome", "price_key"]
+__all__ = ["MissingPrice", "Price", "PriceBook", "TickLike", "TickOutcome", "price_key"]
 
 _BRIDGES = ("USDT", "BTC", "ETH")
 """PX-2: what a currency without a USD index of its own is priced through, in this order."""
 
 TickOutcome = Literal["accepted", "older", "held"]
+
+
+class TickLike(Protocol):
+    """What is read of a tick; `monitor.schema.Tick` is one."""
+
+    @property
+    def symbol(self) -> str: ...
+    @property
+    def kind(self) -> TickKind: ...
+    @property
+    def price(self) -> Decimal: ...
+    @property
+    def ts(self) -> int: ...
+    @property
+    def seq(self) -> int: ...
 
 
 class MissingPrice(Exception):
@@ -57,7 +72,7 @@ class PriceBook:
         self._returned: dict[str, int] = {}
         self._routes: dict[str, tuple[str, str | None]] = {}
 
-    def take(self, tick: Tick, offset: int, policy: Policy, now: int) -> TickOutcome:
+    def take(self, tick: TickLike, offset: int, policy: Policy, now: int) -> TickOutcome:
         """Take a tick; say whether it was accepted, older than the last (PX-5) or held (PX-6)."""
         key = f"{tick.symbol}/{tick.kind}"
         last = self.prices.get(key)
@@ -75,7 +90,7 @@ class PriceBook:
         self.prices[key] = Price(tick.price, tick.ts, tick.seq, offset)
         return "accepted"
 
-    def _confirmed(self, key: str, tick: Tick, last: Price, policy: Policy) -> bool:
+    def _confirmed(self, key: str, tick: TickLike, last: Price, policy: Policy) -> bool:
         """PX-6: whether a tick is near the last accepted one, or confirmed by those before it."""
         guard = policy.jump_guard.get(tick.symbol) or policy.jump_guard.get("*")
         if guard is None:

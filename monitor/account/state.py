@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from monitor.exact import ZERO
+from monitor.reference import Reference
 from monitor.schema.events import MarginMode, Mode, PositionMode, PositionSide, Side
 
 __all__ = ["Account", "Balance", "EndedOrder", "Held", "OpenOrder", "Position", "position_key"]
@@ -145,3 +146,13 @@ class Account(msgspec.Struct, omit_defaults=True):
         }
         twin.orders = dict(self.orders)
         return twin
+
+    def unknown_to(self, reference: Reference) -> list[str]:
+        """Return what the account holds or orders that a reference set does not (or no longer) know."""
+        instruments = {p.instrument for p in self.positions.values()}
+        instruments.update(o.instrument for o in self.orders.values())
+        unknown = [name for name in instruments if name not in reference.instruments]
+        unknown += [
+            name for name in self.balances if name != "USD" and name not in reference.currencies
+        ]
+        return sorted(unknown)

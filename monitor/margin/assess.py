@@ -70,6 +70,10 @@ class _Assessment:
 
     def run(self) -> Figures:
         figures, account = self.figures, self.account
+        unknown = account.unknown_to(self.reference)
+        if unknown:
+            figures.unpriced = tuple(f"{name}/reference" for name in unknown)
+            return figures
         marks = self._find_prices()
         if self.missing:
             figures.unpriced = tuple(sorted(set(self.missing)))

@@ -198,6 +198,8 @@ class Heartbeat(Message):
     held_ticks: int = 0
     dropped_ticks: int = 0
     dead_letters: int = 0
+    missed_crossings: int = 0
+    """H-3: accounts a full scan found elsewhere than the watch had them."""
     nearest: NearestAccount | None = None
     lag: int = 0
     last_tick: Millis | None = None

@@ -65,6 +65,9 @@ class Watch:
         if watched is None:
             watched = self.watched[name] = Watched(name, self.screen.slot())
             self._by_slot[watched.slot] = watched
+        if account.unknown_to(reference):
+            self._without_prices(watched)
+            return watched
         form = compile_form(account, reference, prices, self.screen.row)
         if any(self.screen.prices[row] <= 0.0 for row in form.columns):
             self._without_prices(watched)

@@ -1,5 +1,5 @@
 """How account events get into a worker: joined group, handed over, acknowledged when durable."""
 
-from streams.intake.base import Handler, Intake, Received
+from streams.intake.base import GROUP, Handler, Intake, Received
 
-__all__ = ["Handler", "Intake", "Received"]
+__all__ = ["GROUP", "Handler", "Intake", "Received"]

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-__all__ = ["Handler", "Intake", "Received"]
+__all__ = ["GROUP", "Handler", "Intake", "Received"]
+
+GROUP = "liqmon"
+"""The consumer group's name after the topic prefix: the same for every intake."""
 
 
 @dataclass(slots=True, frozen=True, eq=False)

@@ -11,7 +11,7 @@ import structlog
 from faust.types import TP
 
 from streams.connection import faust_broker
-from streams.intake.base import Handler, Received
+from streams.intake.base import GROUP, Handler, Received
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -19,7 +19,6 @@ __all__ = ["FaustIntake", "create_app"]
 
 log = structlog.get_logger(__name__)
 
-GROUP = "liqmon"
 COMMIT_SECONDS = 0.5
 BUFFERED_EVENTS = 4096
 POLL_RECORDS = 1000
@@ -74,8 +73,9 @@ class FaustIntake:
             self.app.agent(channel, name=f"take_{self._topics.bare(name)}", concurrency=1)(
                 self._take
             )
-        self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)
-        self.app.on_partitions_assigned.connect(self._on_assigned, weak=False)
+        # Faust's stubs ask for a `signal` parameter that it does not pass to bound methods
+        self.app.on_partitions_revoked.connect(self._on_revoked, weak=False)  # type: ignore[arg-type]
+        self.app.on_partitions_assigned.connect(self._on_assigned, weak=False)  # type: ignore[arg-type]
 
     async def start(self, handler: Handler) -> None:
         """Join the group."""

@@ -1,0 +1,355 @@
+"""Accounts + prices + watch + escalation: event in, commands out. `now` is an input (H-1, ES-8)."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import msgspec
+
+from monitor.account import GAP_MS, Account, EventSource, Refusal, expire_unknown, take
+from monitor.escalation import Context, Episode, decide, next_deadline, observe
+from monitor.margin import Figures, assess
+from monitor.prices import PriceBook, TickLike
+from monitor.reference import Reference
+from monitor.schema import AccountEvent, Cause, Command, Fill, Order, Transfer
+from monitor.schema.commands import Band
+from monitor.watch import Standing, Watch, Watched
+
+__all__ = ["Decision", "Engine", "Entry"]
+
+MODES = ("spot", "multi_currency", "portfolio")
+
+
+class Entry:
+    """One owned account."""
+
+    __slots__ = ("account", "deadline", "episode", "partition", "watched")
+
+    def __init__(
+        self, account: Account, episode: Episode, partition: int, watched: Watched
+    ) -> None:
+        self.account = account
+        self.episode = episode
+        self.partition = partition
+        self.watched = watched
+        self.deadline: int | None = None
+
+
+@dataclass(slots=True)
+class Decision:
+    """What came of one look at one account; `dirty`: its record must be written."""
+
+    account_id: str
+    partition: int
+    commands: list[Command] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    dirty: bool = False
+
+
+class Engine:
+    """All accounts of one worker. Synchronous; nothing in here waits."""
+
+    def __init__(self, reference: Reference) -> None:
+        self.prices = PriceBook()
+        self.watch = Watch()
+        self.entries: dict[str, Entry] = {}
+        self.partitions: dict[int, dict[str, Entry]] = {}
+        self.armed: set[int] = set()
+        """Partitions whose accounts may be commanded (H-6)."""
+        self.now = 0
+        self.missed_crossings = 0
+        """H-3: accounts that the sweep found elsewhere than the watch had them."""
+        self.assessed = 0
+        self._timers: list[tuple[int, str]] = []
+        self._sweep: Iterator[str] = iter(())
+        self.reference = reference
+        self._use_levels()
+
+    # -- partitions ---------------------------------------------------------------------------
+
+    def adopt(self, account: Account, episode: Episode, partition: int) -> None:
+        """Take an account read from the journal; it is looked at when its partition is armed."""
+        watched = self.watch.put(account, self.reference, self.prices)
+        entry = Entry(account, episode, partition, watched)
+        self.entries[account.account_id] = entry
+        self.partitions.setdefault(partition, {})[account.account_id] = entry
+        self._set_timer(entry)
+
+    def release(self, partition: int) -> None:
+        """Forget a partition and all its accounts."""
+        self.armed.discard(partition)
+        for account_id in self.partitions.pop(partition, {}):
+            del self.entries[account_id]
+            self.watch.drop(account_id)
+
+    def use(self, reference: Reference) -> None:
+        """Switch to another reference set; every account must be examined afterwards."""
+        self.reference = reference
+        self._use_levels()
+        for entry in self.entries.values():
+            self._reform(entry)
+
+    # -- what comes in ------------------------------------------------------------------------
+
+    def event(self, event: AccountEvent, source: EventSource, value: str, now: int) -> Decision:
+        """Take one account event. Nothing is raised for what it contains."""
+        now = self._tick_over(now)
+        entry = self.entries.get(event.account_id)
+        if entry is None:
+            self.adopt(Account(event.account_id), Episode(), source.partition)
+            entry = self.entries[event.account_id]
+        account = entry.account
+        taken = take(account, event, source, value, self.reference, now)
+        decision = Decision(account.account_id, entry.partition, refused=list(taken.refused))
+        if taken.outcome == "repeat":
+            return decision
+        decision.dirty = True
+        for applied in taken.applied:
+            observe(account, entry.episode, applied)
+        self._set_timer(entry)
+        if taken.applied:
+            self._reform(entry)
+            self._examine(entry, decision, _cause_of(event), now)
+        return decision
+
+    def ticks(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> list[Decision]:
+        """Take ticks with their offsets, each a state of its own; `now` None: the event clock."""
+        if not self._passes_over(batch, now):
+            return [d for tick, offset in batch for d in self._tick(tick, offset, now)]
+        if now is not None:
+            return self.due(now)
+        return self.due(self.now)
+
+    def due(self, now: int) -> list[Decision]:
+        """Look at the accounts whose deadline has come."""
+        now = self._tick_over(now)
+        found = []
+        while self._timers and self._timers[0][0] <= now:
+            deadline, account_id = heapq.heappop(self._timers)
+            entry = self.entries.get(account_id)
+            if entry is None or entry.deadline != deadline:
+                continue
+            entry.deadline = None
+            decision = Decision(account_id, entry.partition)
+            self._expire_gap(entry, decision, now)
+            self._decide(entry, decision, Cause(kind="timer", ts=now), now)
+            self._set_timer(entry)
+            found.append(decision)
+        return found
+
+    def examine(self, account_ids: Iterable[str], cause: Cause) -> list[Decision]:
+        """Look at accounts whose prices, rules or owner changed; floats clear most of them."""
+        found = []
+        for account_id in account_ids:
+            entry = self.entries.get(account_id)
+            if entry is not None:
+                decision = Decision(account_id, entry.partition)
+                self._examine(entry, decision, cause, self.now)
+                if decision.dirty:
+                    found.append(decision)
+        return found
+
+    def sweep(self, count: int, now: int) -> list[Decision]:
+        """H-3: assess the next `count` accounts exactly, whatever the watch says of them."""
+        now = self._tick_over(now)
+        found = []
+        for _ in range(count):
+            account_id = next(self._sweep, None)
+            if account_id is None:
+                self._sweep = iter(list(self.entries))
+                break
+            entry = self.entries.get(account_id)
+            if entry is None or not entry.account.known or entry.partition not in self.armed:
+                continue
+            believed = entry.watched.standing
+            decision = Decision(account_id, entry.partition)
+            self._decide(entry, decision, Cause(kind="sweep", ts=now), now)
+            if believed is not None and entry.watched.standing != believed:
+                self.missed_crossings += 1
+            if decision.dirty:
+                found.append(decision)
+        return found
+
+    # -- what goes out ------------------------------------------------------------------------
+
+    def figures(self, account_id: str) -> Figures:
+        """Assess one account exactly, at the present prices. Raises KeyError when not owned."""
+        return assess(self.entries[account_id].account, self.reference, self.prices)
+
+    def band(self, entry: Entry) -> Band | None:
+        """Return the band the account was last found in; None when it is unpriced."""
+        standing = entry.watched.standing
+        if standing is None:
+            return None
+        return self._bands[entry.account.mode][standing.zone]
+
+    def bands(self) -> Counter[str]:
+        """Count the accounts by band, `unpriced` among them."""
+        return Counter(self.band(e) or "unpriced" for e in self.entries.values() if e.account.known)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _use_levels(self) -> None:
+        """ES-1, ES-3: the ratios at which something can change, rising, by mode."""
+        policy = self.reference.policy
+        self._levels: dict[str, tuple[Decimal, ...]] = {}
+        self._bands: dict[str, list[Band]] = {}
+        for mode in MODES:
+            named = ("warning", "warning_exit", "liquidation", "liquidation_exit")
+            levels = {policy.level(name, mode) for name in named} | {Decimal(0)}
+            levels.update(policy.worsened)
+            rising = tuple(sorted(levels))
+            self._levels[mode] = rising
+            warning, liquidation = policy.level("warning", mode), policy.level("liquidation", mode)
+            bands: list[Band] = []
+            for zone in range(len(rising) + 1):
+                above = rising[zone - 1] if zone else None  # the ratio is above this level
+                if above is None or above < liquidation:
+                    bands.append("liquidation")
+                else:
+                    bands.append("warning" if above < warning else "normal")
+            self._bands[mode] = bands
+        self.watch.use_levels(dict(self._levels))
+
+    def _tick_over(self, now: int) -> int:
+        """Time never runs backwards."""
+        self.now = max(self.now, now)
+        return self.now
+
+    def _reform(self, entry: Entry) -> None:
+        if entry.account.known:
+            entry.watched = self.watch.put(entry.account, self.reference, self.prices)
+
+    def _passes_over(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> bool:
+        """Take the whole batch at once if no price in it can concern anybody."""
+        extremes: dict[str, tuple[float, float]] = {}
+        for tick, _ in batch:
+            key, price = f"{tick.symbol}/{tick.kind}", float(tick.price)
+            low, high = extremes.get(key, (price, price))
+            extremes[key] = (min(low, price), max(high, price))
+        last = self.batch_end(batch, now)
+        due = bool(self._timers) and self._timers[0][0] <= last
+        if due or not self.watch.clear_of(extremes):
+            return False
+        policy = self.reference.policy
+        moved: dict[str, float] = {}
+        for tick, offset in batch:
+            self._tick_over(tick.ts if now is None else now)
+            if self.prices.take(tick, offset, policy, self.now) == "accepted":
+                moved[f"{tick.symbol}/{tick.kind}"] = float(tick.price)
+        self.watch.pass_over(moved)
+        return True
+
+    def batch_end(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> int:
+        """Return the engine's time at the end of a batch of ticks."""
+        if now is not None:
+            return max(self.now, now)
+        return max(self.now, max((tick.ts for tick, _ in batch), default=0))
+
+    def _tick(self, tick: TickLike, offset: int, now: int | None) -> list[Decision]:
+        at = self._tick_over(tick.ts if now is None else now)
+        key = f"{tick.symbol}/{tick.kind}"
+        first = key not in self.prices.prices
+        found: list[Decision] = []
+        if self.prices.take(tick, offset, self.reference.policy, at) == "accepted":
+            named = list(self.watch.concerned(key, float(tick.price), first=first))
+            if first:
+                named = self._priced_otherwise(tick, named)
+            if named:
+                cause = Cause(kind="tick", symbol=tick.symbol, price=tick.price, ts=tick.ts)
+                found = self.examine(named, cause)
+        if self._timers and self._timers[0][0] <= at:
+            found += self.due(at)
+        return found
+
+    def _priced_otherwise(self, tick: TickLike, named: list[str]) -> list[str]:
+        """PX-2: a first price can change how currencies are priced; compile those accounts anew."""
+        coin = tick.symbol.partition("-")[0]
+        for account_id, entry in self.entries.items():
+            if account_id in self.watch.unpriced or coin in entry.account.balances:
+                self._reform(entry)
+                named.append(account_id)
+        return list(dict.fromkeys(named))
+
+    def _examine(self, entry: Entry, decision: Decision, cause: Cause, now: int) -> None:
+        """Clear the account in floats, or decide on it in decimals."""
+        account, watched = entry.account, entry.watched
+        if not account.known or entry.partition not in self.armed:
+            return
+        standing = self.watch.look(watched, account.mode)
+        if standing is not None and not watched.always:
+            if cause.kind == "tick" and standing == watched.standing:
+                return
+            above_all = standing.zone == len(self._levels[account.mode]) and not standing.short
+            if above_all and not entry.episode.open:
+                watched.standing = standing
+                return
+        self._decide(entry, decision, cause, now)
+
+    def _decide(self, entry: Entry, decision: Decision, cause: Cause, now: int) -> None:
+        """Assess exactly and escalate; note where the account stands."""
+        account, watched = entry.account, entry.watched
+        if not account.known or entry.partition not in self.armed:
+            return
+        figures = assess(account, self.reference, self.prices)
+        self.assessed += 1
+        if figures.unpriced:
+            return
+        before = msgspec.json.encode(entry.episode)
+        context = Context(reference=self.reference, prices=self.prices, now=now, cause=cause)
+        commands = decide(account, entry.episode, figures, context)
+        decision.commands += commands
+        if commands or msgspec.json.encode(entry.episode) != before:
+            decision.dirty = True
+            self._set_timer(entry)
+        standing = Standing(self._zone(account, figures), figures.oc1_short)
+        liquidation = self._bands[account.mode][standing.zone] == "liquidation"
+        waits = liquidation and not entry.episode.pending
+        if watched.form is not None:
+            self.watch.look(watched, account.mode)
+        self.watch.decided(watched, standing, always=waits)
+
+    def _zone(self, account: Account, figures: Figures) -> int:
+        levels = self._levels[account.mode]
+        if figures.ratio is None:
+            return len(levels)
+        equity, requirement = figures.adjusted_equity, figures.requirement
+        return sum(1 for level in levels if equity > level * requirement)
+
+    def _expire_gap(self, entry: Entry, decision: Decision, now: int) -> None:
+        account = entry.account
+        due = self._gap_deadline(account)
+        if due is None or due > now:
+            return
+        decision.dirty = True
+        if account.known:
+            account.out_of_sync = True
+        else:
+            decision.refused += expire_unknown(account)
+
+    def _gap_deadline(self, account: Account) -> int | None:
+        if account.gap_since is None or account.out_of_sync:
+            return None
+        return account.gap_since + int(GAP_MS * self.reference.policy.time_scale)
+
+    def _set_timer(self, entry: Entry) -> None:
+        times = [next_deadline(entry.episode), self._gap_deadline(entry.account)]
+        known = [t for t in times if t is not None]
+        deadline = min(known) if known else None
+        if deadline is not None and deadline != entry.deadline:
+            heapq.heappush(self._timers, (deadline, entry.account.account_id))
+        entry.deadline = deadline
+
+
+def _cause_of(event: AccountEvent) -> Cause:
+    if isinstance(event, Fill):
+        return Cause(kind="fill", id=event.fill_id, ts=event.ts)
+    if isinstance(event, Order):
+        return Cause(kind="order", id=event.order_id, ts=event.ts)
+    if isinstance(event, Transfer):
+        return Cause(kind="transfer", id=event.transfer_id, ts=event.ts)
+    return Cause(kind="account", id=event.account_id, ts=event.ts)

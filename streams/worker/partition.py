@@ -1,0 +1,162 @@
+"""One owned partition: claimed, recovered, folded into, armed; the journal's `Owner`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import structlog
+
+from monitor.account import Account
+from monitor.engine import Decision, Engine
+from monitor.escalation import Episode
+from monitor.schema import PartitionSpan
+from streams.intake import Received
+from streams.journal import CommandOut, JournalError, PartitionWriter
+from streams.topics import Topics
+from streams.worker.messages import command_out, refusal_out
+
+__all__ = ["OwnedPartition", "Stored"]
+
+log = structlog.get_logger(__name__)
+
+
+class Stored(msgspec.Struct, omit_defaults=True):
+    """An account's record in the journal: its book and its episode."""
+
+    account: Account
+    episode: Episode
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Stored).decode
+
+
+@dataclass(slots=True)
+class Span:
+    """How far this partition is covered (H-6); see `PartitionSpan`."""
+
+    ready: bool = False
+    since: int = 0
+    since_tick: int = -1
+    tick: int = -1
+    book: dict[str, int] = field(default_factory=dict)
+    reason: str = "claiming"
+
+
+class OwnedPartition:
+    """Folds events into the engine and hands what changed to the partition's writer."""
+
+    def __init__(
+        self,
+        number: int,
+        topics: Topics,
+        *,
+        engine: Callable[[], Engine],
+        acknowledge: Callable[[Sequence[Received]], None],
+        lost: Callable[[int, JournalError], None],
+        changed: Callable[[Decision], None],
+    ) -> None:
+        self.number = number
+        self.writer: PartitionWriter[Received] | None = None
+        self.open = asyncio.Event()
+        """Set once events may be folded."""
+        self.folded: dict[str, int] = {}
+        """Account topic (plain name) → last offset folded by any owner."""
+        self.folded_here: dict[str, int] = {}
+        """The same, since this worker was assigned the partition."""
+        self.ends: dict[str, int] = {}
+        """Account topic → the offset to fold up to before the partition may be armed."""
+        self.span = Span()
+        self.dead_letters = 0
+        self._engine = engine
+        self._topics = topics
+        self._acknowledge = acknowledge
+        self._lost = lost
+        self._changed = changed
+        self._outbox: dict[str, list[CommandOut]] = {}
+
+    # -- recovery -----------------------------------------------------------------------------
+
+    def adopt(self, state: bytes) -> None:
+        """Take one account's state from the journal."""
+        stored = _decode(state)
+        for topic, offset in stored.account.offsets.items():
+            self.folded[topic] = max(self.folded.get(topic, -1), offset)
+        self._engine().adopt(stored.account, stored.episode, self.number)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything that stood in the account topics at the claim is folded."""
+        return all(self.folded.get(topic, -1) >= end - 1 for topic, end in self.ends.items())
+
+    # -- decisions ----------------------------------------------------------------------------
+
+    def take(self, decision: Decision, event: Received | None, now: int) -> None:
+        """Hand a decision, and the event that it folds, to the writer in one step."""
+        writer = self.writer
+        if writer is None:
+            return
+        out = [command_out(command, self._topics) for command in decision.commands]
+        self.dead_letters += len(decision.refused)
+        out += [
+            refusal_out(refusal, decision.account_id, self._topics, now)
+            for refusal in decision.refused
+        ]
+        if out:
+            self._outbox.setdefault(decision.account_id, []).extend(out)
+        if out or decision.dirty:
+            writer.mark(decision.account_id, event)
+            self._changed(decision)
+        elif event is not None:
+            writer.settle(event)
+
+    def cover(self, tick: int) -> None:
+        """Note that all decisions up to `tick` are durable, if they are."""
+        if self.span.ready and self.writer is not None and self.writer.settled:
+            self.span.tick = tick
+            self.span.book = dict(self.folded)
+
+    def published_span(self) -> PartitionSpan:
+        """Return the span as heartbeats carry it."""
+        span = self.span
+        return PartitionSpan(
+            partition=self.number,
+            ready=span.ready,
+            since=span.since,
+            since_tick=span.since_tick,
+            tick=span.tick,
+            book=span.book,
+            reason=None if span.ready else span.reason,
+        )
+
+    # -- the journal's owner ------------------------------------------------------------------
+
+    def snapshot(self, account_id: str) -> tuple[bytes, Sequence[CommandOut]]:
+        """Return the account's state and the commands decided since the last snapshot."""
+        entry = self._engine().entries[account_id]
+        state = _encode(Stored(entry.account, entry.episode))
+        return state, self._outbox.pop(account_id, ())
+
+    def out_of_sync(self, account_id: str, reason: str) -> bytes:
+        """Keep of an account that cannot be written only its settings and offsets."""
+        log.error("account_out_of_sync", account_id=account_id, reason=reason)
+        self._outbox.pop(account_id, None)
+        entry = self._engine().entries[account_id]
+        account = entry.account
+        account.held, account.gap_since, account.out_of_sync = [], None, True
+        account.orders, account.ended, account.early_fills, account.seen = {}, {}, {}, {}
+        entry.episode = Episode(n=entry.episode.n + 1)
+        return _encode(Stored(account, entry.episode))
+
+    def acknowledge(self, events: Sequence[Received]) -> None:
+        """Acknowledge events whose effects are durable."""
+        self._acknowledge(events)
+
+    def lost(self, partition: int, error: JournalError) -> None:
+        """Stop folding; the worker leaves the group and rejoins."""
+        self.open.clear()
+        self.span.ready, self.span.reason = False, str(error)
+        self._lost(partition, error)

@@ -1,0 +1,197 @@
+"""What Redis shows of this worker: accounts, bands, commands, heartbeats; written behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from monitor.engine import Decision, Engine, Entry
+from monitor.margin import assess
+from monitor.report import assessment
+from monitor.schema import Heartbeat
+from streams.cache import AccountView, BandCounts, Cache
+from streams.connection import redis_client
+from streams.journal import CommandOut, Outlet
+from streams.settings import Settings
+from streams.topics import Topics
+from streams.worker.heartbeat import nearest
+
+__all__ = ["RedisView", "ShownOutlet"]
+
+NEAREST_SHOWN = 1000
+"""Accounts kept at most a second behind, besides all that are not normal."""
+NEAREST_SECONDS = 0.5
+NEAREST_A_TURN = 100
+MOVED = 0.0005
+"""Relative change of a ratio that is worth showing."""
+
+
+class Shown(Protocol):
+    """What the view needs of the worker."""
+
+    @property
+    def engine(self) -> Engine | None: ...
+
+
+class RedisView:
+    """The cache's source, and what the worker tells it."""
+
+    def __init__(self, settings: Settings, worker: Shown) -> None:
+        self._worker = worker
+        self._epochs: dict[int, int] = {}
+        self._cache = Cache(
+            redis_client(settings),
+            self,
+            worker=settings.worker_id,
+            generation=settings.topic_prefix,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ratios: dict[str, float] = {}
+        """What was last shown of the nearest accounts, by the watch's floats."""
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._tasks = [
+            asyncio.create_task(self._cache.run(), name="cache"),
+            asyncio.create_task(self._mark_nearest(), name="cache nearest"),
+        ]
+
+    async def close(self) -> None:
+        """Write what is urgent once more, and disconnect."""
+        self._cache.stop()
+        for task in self._tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._cache.close()
+
+    @property
+    def available(self) -> bool:
+        """Whether Redis takes what is written."""
+        return self._cache.available
+
+    def claimed(self, partition: int, epoch: int) -> None:
+        """Show the accounts of a partition under this claim; older ones lose."""
+        self._epochs[partition] = epoch
+
+    def released(self, partition: int) -> None:
+        """Show a partition no longer."""
+        self._epochs.pop(partition, None)
+
+    def changed(self, decision: Decision) -> None:
+        """Show an account anew."""
+        engine = self._worker.engine
+        entry = engine.entries.get(decision.account_id) if engine is not None else None
+        if engine is not None and entry is not None:
+            self._cache.mark(decision.account_id, urgent=_urgent(engine, entry))
+
+    def published(self, commands: Iterable[CommandOut], kinds: Mapping[str, str]) -> None:
+        """Show commands that are on their topics."""
+        for command in commands:
+            kind = kinds.get(command.topic)
+            if kind is not None:
+                self._cache.command(kind, command.key.decode(), command.value)
+
+    def beat(self, message: Heartbeat) -> None:
+        """Show the last heartbeat."""
+        self._cache.worker_heartbeat(message.model_dump_json().encode())
+
+    # -- the cache's source -------------------------------------------------------------------
+
+    def accounts(self) -> Iterable[tuple[str, bool]]:
+        """Give every owned account and whether it is urgent."""
+        engine = self._worker.engine
+        if engine is None:
+            return []
+        return [(name, _urgent(engine, entry)) for name, entry in engine.entries.items()]
+
+    def view(self, account_id: str, /) -> AccountView | None:
+        """Return the account as it is now; None when it is not owned."""
+        engine = self._worker.engine
+        entry = engine.entries.get(account_id) if engine is not None else None
+        if engine is None or entry is None or not entry.account.known:
+            return None
+        epoch = self._epochs.get(entry.partition)
+        if epoch is None:
+            return None
+        policy = engine.reference.policy
+        figures = assess(entry.account, engine.reference, engine.prices)
+        stale = engine.prices.stale(figures.symbols, policy, engine.now)
+        shown = assessment(entry.account, figures, policy, stale)
+        body = shown.model_dump(mode="json")
+        fields: dict[str, str | bytes] = {
+            "ratio": _text(body["ratio"]),
+            "band": _text(body["band"]),
+            "adjusted_equity": _text(body["adjusted_equity"]),
+            "maintenance_margin": _text(body["maintenance_margin"]),
+            "updated_at": str(engine.now),
+            "assessment": msgspec.json.encode(body),
+            "state": msgspec.json.encode({"account": entry.account, "episode": entry.episode}),
+        }
+        return AccountView(entry.partition, epoch, figures.ratio, fields)
+
+    def bands(self) -> Mapping[int, BandCounts]:
+        """Return the counts of every owned partition."""
+        engine = self._worker.engine
+        if engine is None:
+            return {}
+        found = {}
+        for partition, epoch in self._epochs.items():
+            counts: dict[str, int] = {}
+            for entry in engine.partitions.get(partition, {}).values():
+                if entry.account.known:
+                    band = engine.band(entry) or "unpriced"
+                    counts[band] = counts.get(band, 0) + 1
+            found[partition] = BandCounts(epoch, counts)
+        return found
+
+    async def _mark_nearest(self) -> None:
+        """Keep what is not normal and what is nearest to it at most a second behind."""
+        while True:
+            await asyncio.sleep(NEAREST_SECONDS)
+            engine = self._worker.engine
+            if engine is None or not self._cache.available:
+                continue
+            for number, name in enumerate(nearest(engine, NEAREST_SHOWN)):
+                if number % NEAREST_A_TURN == NEAREST_A_TURN - 1:
+                    await asyncio.sleep(0)
+                entry = engine.entries.get(name)
+                if entry is None:
+                    continue
+                shown = self._ratios.get(name)
+                engine.watch.look(entry.watched, entry.account.mode)
+                ratio = entry.watched.ratio
+                if shown is None or abs(ratio - shown) > MOVED * abs(shown):
+                    self._ratios[name] = ratio
+                    self._cache.mark(name, urgent=True)
+
+
+class ShownOutlet(Outlet):
+    """The outlet, and the view told of what went out."""
+
+    def __init__(
+        self, client: Mapping[str, object], topics: Topics, shown: Callable[..., None]
+    ) -> None:
+        super().__init__(client)
+        self._kinds = {
+            topics.warnings: "warning",
+            topics.order_cancels: "order_cancel",
+            topics.reductions: "reduction",
+            topics.episodes: "episode",
+        }
+        self._shown = shown
+
+    async def publish(self, commands: Sequence[CommandOut]) -> None:
+        """Publish in order; show what was acknowledged."""
+        await super().publish(commands)
+        self._shown(commands, self._kinds)
+
+
+def _urgent(engine: Engine, entry: Entry) -> bool:
+    return entry.episode.open or engine.band(entry) not in (None, "normal")
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
