@@ -39,7 +39,7 @@ class Interpolator:
         self.added = 0
         self._held = held
         self._last: dict[str, _Last] = {}
-        self._heap: list[tuple[int, int, str, str]] = []
+        self._heap: list[tuple[int, int, Point]] = []
         self._order = count()
         # Everything up to this time has been yielded: nothing may be put before it.
         self._released = 0
@@ -68,25 +68,24 @@ class Interpolator:
                 last.decimals = max(last.decimals, _decimals(point.price))
                 self._between(last, point)
             last.ts_ns, last.price, last.value = point.ts_ns, point.price, value
-        self._push(point.ts_ns, point.series, point.price)
+        self._push(point)
 
     def _between(self, last: _Last, point: Point) -> None:
         prices = path(last.price, point.price, last.decimals)
         start = max(last.ts_ns, self._released)
         gap, steps = point.ts_ns - start, len(prices) + 1
         for step, price in enumerate(prices, 1):
-            self._push(start + gap * step // steps, point.series, price)
+            self._push(Point(start + gap * step // steps, point.series, price))
         self.added += len(prices)
 
-    def _push(self, ts_ns: int, series: str, price: str) -> None:
-        heapq.heappush(self._heap, (ts_ns, next(self._order), series, price))
+    def _push(self, point: Point) -> None:
+        heapq.heappush(self._heap, (point.ts_ns, next(self._order), point))
 
     def _release(self, until_ns: int) -> Iterator[list[Point]]:
         heap = self._heap
         chunk: list[Point] = []
         while heap and heap[0][0] <= until_ns:
-            ts_ns, _, series, price = heapq.heappop(heap)
-            chunk.append(Point(ts_ns, series, price))
+            chunk.append(heapq.heappop(heap)[2])
             if len(chunk) == _CHUNK:
                 yield self._leave(chunk)
                 chunk = []
@@ -95,8 +94,7 @@ class Interpolator:
 
     def _pop(self, number: int) -> list[Point]:
         heap = self._heap
-        popped = (heapq.heappop(heap) for _ in range(min(number, len(heap), _CHUNK)))
-        return self._leave([Point(ts_ns, series, price) for ts_ns, _, series, price in popped])
+        return self._leave([heapq.heappop(heap)[2] for _ in range(min(number, len(heap), _CHUNK))])
 
     def _leave(self, chunk: list[Point]) -> list[Point]:
         self._released = chunk[-1].ts_ns
