@@ -31,7 +31,7 @@ from streams.journal.partition import PartitionJournal, Recovery
 from streams.journal.reader import JournalScan, RecoveredAccount, read_partition
 from streams.journal.records import MAX_COMMAND_BYTES, TOPIC_CONFIG, CommandOut, Epoch
 from streams.journal.settings import JournalSettings
-from streams.journal.sources import SourceTopics, read_sources, verify_sources
+from streams.journal.sources import SourceTopics, read_sources, verify_journal, verify_sources
 from streams.journal.writer import PartitionWriter
 
 __all__ = [
@@ -69,5 +69,6 @@ __all__ = [
     "boot_seconds",
     "read_partition",
     "read_sources",
+    "verify_journal",
     "verify_sources",
 ]

@@ -37,7 +37,7 @@ class WriterSettings:
     """Bounds of a group, and intervals in seconds."""
 
     # A group's snapshots are taken in one step without await, so they are bounded (H-8).
-    group_accounts: int = 2_000
+    group_accounts: int = 5_000
     group_bytes: int = 4_000_000
     group_seconds: float = 0.02
     # Groups appended but not yet published, before the next append waits for the outlet.

@@ -8,9 +8,9 @@ from confluent_kafka import TopicCollection
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from streams.journal.exceptions import SourceReplaced
+from streams.journal.exceptions import JournalRefused, SourceReplaced
 
-__all__ = ["SourceTopics", "read_sources", "verify_sources"]
+__all__ = ["SourceTopics", "read_sources", "verify_journal", "verify_sources"]
 
 SourcePlace = tuple[str, int]
 
@@ -41,6 +41,20 @@ async def read_sources(
             for place, f in listed.items()
         }
     return SourceTopics(ids, ends)
+
+
+def verify_journal(stored_ids: Mapping[str, str], committed: Mapping[str, int]) -> None:
+    """Raise JournalRefused if events were acknowledged although the journal knows of no sources.
+
+    An owner notes the sources before its first event, so this journal was made anew, and the
+    effects of what was acknowledged are lost. `committed` are the group's offsets by topic.
+    """
+    acknowledged = {topic: offset for topic, offset in committed.items() if offset > 0}
+    if acknowledged and not stored_ids:
+        raise JournalRefused(
+            f"the journal is empty, and the group has acknowledged events up to {acknowledged}: "
+            f"the journal was made anew, its accounts are lost"
+        )
 
 
 def verify_sources(

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -135,18 +136,24 @@ async def test_sixteen_partitions_share_one_loop(kafka: str, topic_prefix: str) 
         assert len(await world.journal_records(partition)) == 1_001
 
 
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """A broker that these tests kill and pause; each leaves it running."""
+    with Kafka(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
 @pytest.fixture
-def own_world(private_kafka: Kafka, topic_prefix: str) -> World:
-    world = World(private_kafka.bootstrap, topic_prefix, streams.journal)
+def own_world(broker: Kafka, topic_prefix: str) -> Iterator[World]:
+    world = World(broker.bootstrap, topic_prefix, streams.journal)
     create_topic(world.bootstrap, world.topic)
     create_topic(world.bootstrap, world.out, config={})
-    return world
+    yield world
+    broker.resume()
 
 
 @pytest.mark.faults
-async def test_an_append_outlives_a_restart_of_the_broker(
-    private_kafka: Kafka, own_world: World
-) -> None:
+async def test_an_append_outlives_a_restart_of_the_broker(broker: Kafka, own_world: World) -> None:
     """With enough patience the idempotent producer sends again, and nothing is there twice."""
     world = own_world
     worker = world.worker(append_timeout=60.0)
@@ -154,12 +161,12 @@ async def test_an_append_outlives_a_restart_of_the_broker(
     async with worker:
         worker.fold(Event(0, "a", b"c0"))
         await worker.writer.flush(10)
-        await asyncio.to_thread(private_kafka.kill)
+        await asyncio.to_thread(broker.kill)
         worker.fold(Event(1, "a", b"c1"))
         await asyncio.sleep(0.3)
         worker.fold(Event(2, "b", b"c2"))
         assert worker.counters.acknowledged_offsets == [0]
-        await asyncio.to_thread(private_kafka.start)
+        await asyncio.to_thread(broker.start)
         await worker.writer.flush(60)
         assert worker.counters.acknowledged_offsets == [0, 1, 2]
     async with world.worker("w2") as second:
@@ -169,20 +176,20 @@ async def test_an_append_outlives_a_restart_of_the_broker(
 
 @pytest.mark.faults
 async def test_an_append_that_takes_too_long_loses_the_partition(
-    private_kafka: Kafka, own_world: World
+    broker: Kafka, own_world: World
 ) -> None:
     """A request that the broker only takes after its time counts if it landed before the claim."""
     world = own_world
     first = await world.worker("w1", append_timeout=1.0, request_timeout=0.8).begin()
     first.fold(Event(0, "a", b"c0"))
     await first.writer.flush(10)
-    private_kafka.pause()
+    broker.pause()
     first.fold(Event(1, "a", b"c1"))
     await eventually(lambda: first.counters.gone)
     assert first.counters.acknowledged_offsets == [0]
     # Nothing of it is left behind that could go on sending.
     await first.writer.close()
-    private_kafka.resume()
+    broker.resume()
     await first.outlet.stop()
     async with world.worker("w2") as second:
         landed = second.counters.counts["a"]
@@ -195,13 +202,11 @@ async def test_an_append_that_takes_too_long_loses_the_partition(
 
 
 @pytest.mark.faults
-async def test_many_batches_in_flight_are_given_up_in_time(
-    private_kafka: Kafka, own_world: World
-) -> None:
+async def test_many_batches_in_flight_are_given_up_in_time(broker: Kafka, own_world: World) -> None:
     world = own_world
     worker = await world.worker(append_timeout=1.0, request_timeout=0.8).claim()
     await worker.outlet.start()
-    private_kafka.pause()
+    broker.pause()
     group = [(b"a%d" % n, b"x" * 500_000) for n in range(10)]
     commands = [worker.counters.command("a", b"x" * 200_000) for _ in range(10)]
     worker.outlet._timeout = 1.0
@@ -212,7 +217,6 @@ async def test_many_batches_in_flight_are_given_up_in_time(
             await worker.outlet.publish(commands)
         await worker.journal.abort()
         await worker.outlet.stop()
-    private_kafka.resume()
 
 
 @pytest.mark.faults

@@ -58,6 +58,19 @@ async def an_end_below_a_book_is_refused(world: World) -> None:
         world.package.verify_sources(found.ids, {(topic, 0): 3}, found)
 
 
+async def a_journal_made_anew_is_refused(world: World) -> None:
+    topic = await fills_with(world, 1)
+    worker = await world.worker().claim()
+    await worker.writer.begin(worker.recovery, (await read(world, topic)).ids)
+    await worker.close()
+    second = await world.worker("w2").claim()
+    world.package.verify_journal(second.recovery.sources, {topic: 1})
+    world.package.verify_journal({}, {topic: 0})
+    with pytest.raises(world.package.JournalRefused, match="made anew"):
+        world.package.verify_journal({}, {topic: 1})
+    await second.journal.abort()
+
+
 async def a_partition_that_is_not_there_is_refused(world: World) -> None:
     topic = await fills_with(world, 1)
     found = await read(world, topic)
@@ -66,6 +79,20 @@ async def a_partition_that_is_not_there_is_refused(world: World) -> None:
 
 
 _MUTATIONS = [
+    Mutation(
+        "an empty journal passes",
+        "sources",
+        "    if acknowledged and not stored_ids:\n",
+        "    if False:\n",
+        a_journal_made_anew_is_refused,
+    ),
+    Mutation(
+        "the sources are not noted",
+        "writer",
+        "                notes.append((SOURCES_KEY,",
+        "                list((SOURCES_KEY,",
+        a_journal_made_anew_is_refused,
+    ),
     Mutation(
         "ids are not compared",
         "sources",

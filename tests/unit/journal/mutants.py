@@ -84,7 +84,7 @@ async def must_fail(mutation: Mutation, world: Callable[[Any], Any] = lambda it:
     `world` makes of the mutant what the scenario takes.
     """
     package = mutate(mutation)
-    token = patience.set(1.0)
+    token = patience.set(0.5)
     try:
         with pytest.raises((AssertionError, pytest.fail.Exception, package.JournalError)):
             await mutation.scenario(world(package))
