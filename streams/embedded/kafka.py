@@ -69,7 +69,6 @@ class Kafka:
         self.data_dir = data_dir
         self.port = free_port() if port is None else port
         self.log = data_dir / "kafka.log"
-        self._controller_port = free_port()
         self._settings = dict(settings or {})
         self._record_to = record_to
         self._process = GuardedProcess("Kafka", self.log)
@@ -139,12 +138,13 @@ class Kafka:
         return self.data_dir / "kafka"
 
     def _write_properties(self) -> Path:
+        # Only the broker's own process knows it, so it may change at every start.
+        controller = f"{LOOPBACK}:{free_port(but=self.port)}"
         settings = {
             **_SETTINGS,
-            "listeners": f"PLAINTEXT://{self.bootstrap},"
-            f"CONTROLLER://{LOOPBACK}:{self._controller_port}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
-            "controller.quorum.voters": f"1@{LOOPBACK}:{self._controller_port}",
+            "controller.quorum.voters": f"1@{controller}",
             "log.dirs": str(self._logs_dir),
             **self._settings,
         }

@@ -30,11 +30,13 @@ _TAIL_BYTES = 4096
 _PORTS = range(20_000, 32_000)
 
 
-def free_port() -> int:
-    """Return a loopback port that nothing listens on right now."""
+def free_port(but: int | None = None) -> int:
+    """Return a loopback port that nothing listens on right now, and that is not `but`."""
     chooser = random.Random()
     for _ in range(200):
         port = chooser.choice(_PORTS)
+        if port == but:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((LOOPBACK, port))
             return port
