@@ -20,6 +20,9 @@ __all__ = ["CoinTaken", "PositionTaken", "Takeover", "is_due", "take_over"]
 _HIGHEST = Decimal(1000)
 """Times the mark: where a short inverse contract could lose without bound, its price ends here."""
 
+_DUST = Decimal("1e-18")
+"""Coin below this is what rounding to 50 digits leaves of nothing (inverse contracts divide)."""
+
 
 @dataclass(slots=True, frozen=True)
 class PositionTaken:
@@ -105,7 +108,8 @@ def take_over(bench: Bench, legs: Sequence[Leg]) -> Takeover:
         left = balance.cash - balance.borrowed - balance.accrued_interest
         if name not in taken and left >= 0:
             continue
-        if not left:
+        if abs(left) < _DUST:
+            balance.cash -= left
             continue
         copy.balances[name] = Balance()
         # A coin without collateral value that the positions leave owing is taken as well.
