@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from monitor.account.state import Account
 from monitor.escalation.episode import Episode, Pending, Wait
 from monitor.exact import ZERO
 from monitor.schema.events import AccountEvent, Fill, Order, Transfer
 
 __all__ = ["observe"]
+
+_DUST = Decimal("1e-18")
+"""Coin amounts are computed to 50 digits and travel shortened; without this a repayment whose last
+digits were cut off would wait for ever."""
 
 
 def observe(account: Account, episode: Episode, event: AccountEvent) -> bool:
@@ -68,7 +74,7 @@ def _track(account: Account, pending: Pending, event: AccountEvent) -> None:
 
 def _done(account: Account, wait: Wait) -> bool:
     """Whether nothing is to come; a coin taken over must owe nothing besides (spot mode)."""
-    if wait.left > 0:
+    if wait.left > (_DUST if wait.is_coin else ZERO):
         return False
     balance = account.balances.get(wait.name) if wait.is_coin else None
     owes = balance is not None and bool(balance.borrowed or balance.accrued_interest)
@@ -92,7 +98,8 @@ def _end(account: Account, pending: Pending, event: Order | Fill) -> None:
     pending.waits = [
         wait
         for wait in pending.waits
-        if wait.left > 0 and not _fits(wait, event.instrument, event.side, event.position_side)
+        if not _done(account, wait)
+        and not _fits(wait, event.instrument, event.side, event.position_side)
     ]
 
 

@@ -1,5 +1,7 @@
 """OC-1, OC-4, ES-4 to ES-6: cancels, reduction steps, confirmations, deadlines."""
 
+from decimal import ROUND_DOWN
+
 import pytest
 
 from monitor.account import OpenOrder
@@ -262,6 +264,40 @@ def test_es_5_between_the_levels_a_begun_stage_reduces_further() -> None:
     assert ratio is not None
     assert 1 < ratio < d("1.1")
     assert kinds(world.move()) == ["reduction unhedged"]
+
+
+def test_es_5_a_repayment_shortened_on_the_wire_is_confirmed() -> None:
+    made = account({"BTC": "0.88"}, borrowed={"USDT": "50000"}, mode="spot")
+    world = World(made, prices={"USDT-USD/index": "0.9997"})
+    step = reduction(world.decide()[-1])
+    sell, repay = step.actions
+    assert not world.fill(step.command_id, sell)
+    short = repay.quantity.quantize(d("1e-20"), ROUND_DOWN)
+    assert short < repay.quantity
+    assert not world.transfer("repay", "USDT", short - 1, step.command_id)
+    assert world.transfer("repay", "USDT", d(1), step.command_id)
+
+
+def test_es_5_a_final_order_of_one_side_does_not_end_the_other_side() -> None:
+    made = account(
+        {"USDT": "600"},
+        [("BTC-USDT-SWAP/long", "250", "60000"), ("BTC-USDT-SWAP/short", "-150", "60000")],
+    )
+    world = World(made)
+    step = reduction(world.decide()[-1])
+    long, short = step.actions
+    assert not world.fill(step.command_id, long, d(100), free=True, order_id="x1")
+    ended = order(
+        "x1",
+        "BTC-USDT-SWAP",
+        "sell",
+        "150",
+        None,
+        position_side="long",
+        filled_quantity=d(100),
+    )
+    assert not world.new_order(ended, step.command_id, "cancelled")
+    assert world.fill(step.command_id, short, free=True)
 
 
 # -- ES-6 -----------------------------------------------------------------------------------------
