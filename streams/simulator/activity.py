@@ -204,7 +204,7 @@ def _bearable(account: Account, order: wire.Order, contract: Contract) -> Decima
         if order.auto_borrow if account.mode == "spot" else account.settings.auto_borrow:
             return wanted
         if order.side == "sell":
-            return max(ZERO, account.cash.get(contract.base, ZERO))
+            return whole_lots(max(ZERO, account.cash.get(contract.base, ZERO)), contract.lot)
         cost = Decimal(order.price or 0)
         if not cost:
             return wanted

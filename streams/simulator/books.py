@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from monitor.exact import ONE, ZERO, plain
+from monitor.exact import ONE, ZERO
 from streams.simulator import wire
 from streams.simulator.catalogue import Catalogue, Contract
 
@@ -129,31 +129,6 @@ class Books:
         if fill.order_id in account.orders:
             account.fills[fill.order_id] = account.fills.get(fill.order_id, ZERO) + quantity
         _auto_repay(account, raised)
-
-    def snapshot(self, account_id: str, ts: int) -> wire.AccountEvent:
-        """Return the `accounts` message that tells the whole state of one account."""
-        account = self.accounts[account_id]
-        balances = [
-            wire.Balance(
-                coin,
-                plain(account.cash.get(coin, ZERO)),
-                plain(account.borrowed.get(coin, ZERO)),
-                plain(account.accrued.get(coin, ZERO)),
-            )
-            for coin in sorted(account.coins())
-        ]
-        positions = [
-            wire.Position(name, plain(held.quantity), plain(held.entry_price), side)  # type: ignore[arg-type]
-            for (name, side), held in sorted(account.positions.items())
-        ]
-        orders = [
-            msgspec.structs.replace(order, filled_quantity=plain(account.fills.get(name, ZERO)))
-            for name, order in sorted(account.orders.items())
-        ]
-        whole = wire.Snapshot(balances, positions, orders)
-        return msgspec.structs.replace(
-            account.settings, ts=ts, snapshot=whole, account_seq=account.seq
-        )
 
 
 def _add(amounts: dict[str, Decimal], coin: str, change: Decimal) -> None:

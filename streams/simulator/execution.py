@@ -280,6 +280,16 @@ class Executor:
         if amount <= 0:
             return
         self.exchange.counters.actions += 1
+        self._pay(account, command, record, coin, amount)
+
+    def _pay(
+        self,
+        account: Account,
+        command: wire.Command,
+        record: CommandRecord,
+        coin: str,
+        amount: Decimal,
+    ) -> None:
         self.exchange.transfer(account, "repay", coin, plain(amount), command.command_id)
         key = ("repay", coin)
         record.done[key] = record.done.get(key, ZERO) + amount
@@ -289,7 +299,7 @@ class Executor:
     def _net_off(self, account: Account, command: wire.Command, record: CommandRecord) -> None:
         """Close equal quantities of both sides at mark, without fee, in one go."""
         ends: list[tuple[wire.Order, Decimal]] = []
-        for action, left in self._remaining(command, record):
+        for action, left in list(self._remaining(command, record)):
             order = self._order(account, command, action, left)
             contract = self.exchange.catalogue.contracts[order.instrument]
             price = self.exchange.market.trading_price(contract)
@@ -312,7 +322,7 @@ class Executor:
         for order_id in sorted(account.orders):
             self.cancel_order(account, order_id)
         coins: dict[str, tuple[wire.Action, Decimal] | None] = {}
-        for action, left in self._remaining(command, record):
+        for action, left in list(self._remaining(command, record)):
             self.exchange.counters.actions += 1
             if action.instrument is None:
                 coins[action.currency or ""] = (action, left)
@@ -321,7 +331,7 @@ class Executor:
             if self._take_position(account, command, record, action, left):
                 coins.setdefault(contract.settle, None)
         for coin in sorted(coins):
-            self._take_coin(account, command, coin, coins[coin])
+            self._take_coin(account, command, record, coin, coins[coin])
 
     def _take_position(
         self,
@@ -354,6 +364,7 @@ class Executor:
         self,
         account: Account,
         command: wire.Command,
+        record: CommandRecord,
         coin: str,
         named: tuple[wire.Action, Decimal] | None,
     ) -> None:
@@ -366,19 +377,28 @@ class Executor:
         if named is not None and abs(equity) < named[1]:
             action, quantity = named
             taken = quantity if action.side == "buy" else -quantity
-            self._adjust(account, command, coin, taken)
+            self._adjust(account, command, record, coin, taken)
         equity = account.cash.get(coin, ZERO) - account.owed(coin)
-        self._adjust(account, command, coin, -equity)
+        self._adjust(account, command, record, coin, -equity)
         owed = account.owed(coin)
         if owed:
-            self.exchange.transfer(account, "repay", coin, plain(owed), command.command_id)
+            self._pay(account, command, record, coin, owed)
 
-    def _adjust(self, account: Account, command: wire.Command, coin: str, amount: Decimal) -> None:
+    def _adjust(
+        self,
+        account: Account,
+        command: wire.Command,
+        record: CommandRecord,
+        coin: str,
+        amount: Decimal,
+    ) -> None:
         if len(plain(amount)) > _LONGEST_AMOUNT:
             # What cannot be written stays as dust in the account's favour, never as a debt.
             amount = amount.quantize(_DUST, ROUND_CEILING)
         if amount:
             self.exchange.transfer(account, "adjustment", coin, plain(amount), command.command_id)
+            key = ("takeover", coin)
+            record.done[key] = record.done.get(key, ZERO) + abs(amount)
 
 
 def _count(record: CommandRecord, order: wire.Order, quantity: Decimal) -> None:
@@ -404,7 +424,7 @@ def _available(account: Account, trade: _Trade, price: Decimal) -> Decimal:
     contract, order = trade.contract, trade.order
     if contract.is_spot:
         if order.side == "sell":
-            return account.cash.get(contract.base, ZERO)
+            return whole_lots(max(ZERO, account.cash.get(contract.base, ZERO)), contract.lot)
         return whole_lots(account.cash.get(contract.quote, ZERO) / price, contract.lot)
     held = account.positions.get((contract.name, order.position_side))
     if held is None or (held.quantity > 0) != (order.side == "sell"):

@@ -10,7 +10,7 @@ from decimal import Decimal
 from streams.simulator import wire
 from streams.simulator.catalogue import Catalogue
 from streams.simulator.estimate import Draft, DraftOrder, Estimate, estimate
-from streams.simulator.shapes import add_orders, draw_shape
+from streams.simulator.shapes import add_orders, add_take_profit, draw_shape
 from streams.simulator.universe import Universe
 
 __all__ = ["NEAR_SHARE", "generate"]
@@ -20,10 +20,12 @@ NEAR_SHARE = 0.02
 _NEAR = (1.15, 3.9)
 _FAR = 4.5
 _SMALLEST_USD = 250.0
-_LARGEST_USD = 4e7
+_LARGEST_USD = 1.5e7
 _TAIL = 0.95
 """Pareto exponent of equity: a few hundred accounts of 20,000 hold most of the money."""
 _WITH_ORDERS = 0.3
+_MOST_SCALED = 4.0
+"""Beyond its discount tiers a whale's coins count for little: such a draft is drawn anew."""
 _DRAWS = 20
 
 
@@ -60,11 +62,14 @@ def _draw(rng: random.Random, universe: Universe) -> Draft:
         if near:
             if not _scale_to(draft, universe, target):
                 continue
+            if draft.positions and not draft.orders and rng.random() < _WITH_ORDERS:
+                add_take_profit(draft, rng)
             figures = estimate(draft, universe)
             fits = _NEAR[0] * 0.97 <= figures.ratio <= 4.0
         else:
             if figures.ratio < _FAR:
-                _scale_to(draft, universe, rng.uniform(_FAR, 3 * _FAR))
+                if not _scale_to(draft, universe, rng.uniform(_FAR, 3 * _FAR)):
+                    continue
                 figures = estimate(draft, universe)
             fits = figures.ratio >= 4.0
         if fits and figures.adjusted_equity > 0:
@@ -98,7 +103,7 @@ def _scale_to(draft: Draft, universe: Universe, target: float) -> bool:
     low, high = 0.0, 1.0
     while estimate(draft, universe, high).ratio < target:
         high *= 2
-        if high > 1e4:
+        if high > _MOST_SCALED:
             return False
     if estimate(draft, universe, low).ratio > target:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
@@ -9,6 +10,7 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from monitor.exact import ZERO
 from streams.simulator import wire
@@ -19,16 +21,43 @@ __all__ = ["MissingTopic", "open_reader", "read_to_end", "rebuild", "restore"]
 
 _POLL_MS = 200
 _RECORDS_A_POLL = 5_000
+_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 class MissingTopic(RuntimeError):
     """Raised when a topic that the exchange needs does not exist."""
 
 
+async def _partitions(client: Mapping[str, Any], topics: list[str]) -> list[TopicPartition]:
+    """Return every partition of `topics`; raises `MissingTopic`.
+
+    A topic made a moment ago may not be known yet, or have no leader: it gets a few seconds.
+    """
+    admin = AIOKafkaAdminClient(**client)
+    await admin.start()
+    try:
+        for pause in _PAUSES_SECONDS:
+            described = await admin.describe_topics(topics)
+            missing = sorted(topic["topic"] for topic in described if topic["error_code"])
+            if not missing:
+                break
+            await asyncio.sleep(pause)
+        else:
+            raise MissingTopic(f"no such topic: {', '.join(missing)}; `liqmon topics` makes them")
+    finally:
+        await admin.close()
+    return [
+        TopicPartition(topic["topic"], number)
+        for topic in described
+        for number in sorted(entry["partition"] for entry in topic["partitions"])
+    ]
+
+
 async def open_reader(
     client: Mapping[str, Any], topics: list[str]
 ) -> tuple[AIOKafkaConsumer, list[TopicPartition]]:
     """Return a started consumer of all partitions of `topics`, which begins at their start."""
+    partitions = await _partitions(client, topics)
     consumer = AIOKafkaConsumer(
         **client,
         auto_offset_reset="earliest",
@@ -36,19 +65,6 @@ async def open_reader(
         fetch_max_wait_ms=100,
     )
     await consumer.start()
-    try:
-        known = await consumer.topics()
-        missing = [topic for topic in topics if topic not in known]
-        if missing:
-            raise MissingTopic(f"no such topic: {', '.join(missing)}; `liqmon topics` makes them")
-        partitions = [
-            TopicPartition(topic, number)
-            for topic in topics
-            for number in sorted(consumer.partitions_for_topic(topic) or ())
-        ]
-    except BaseException:
-        await consumer.stop()
-        raise
     consumer.assign(partitions)
     return consumer, partitions
 

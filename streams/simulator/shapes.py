@@ -8,7 +8,7 @@ from collections.abc import Callable
 from streams.simulator.estimate import Draft, DraftOrder, DraftPosition
 from streams.simulator.universe import Listing, Universe
 
-__all__ = ["LEVERED", "Shape", "add_orders", "draw_shape"]
+__all__ = ["LEVERED", "Shape", "add_orders", "add_take_profit", "draw_shape"]
 
 Shape = Callable[[random.Random, Universe, float, float], Draft]
 """(randomness, universe, equity in USD, gearing 0 to 1) → draft."""
@@ -223,15 +223,19 @@ def add_orders(draft: Draft, rng: random.Random, universe: Universe) -> None:
     """Give the account up to three resting orders of the kinds that its holdings suggest."""
     for _ in range(rng.choice((1, 1, 2, 3))):
         if draft.positions and rng.random() < 0.7:
-            _derivative_order(draft, rng)
+            _derivative_order(draft, rng, closes=rng.random() < 0.5)
         else:
             _spot_order(draft, rng, universe)
 
 
-def _derivative_order(draft: Draft, rng: random.Random) -> None:
+def add_take_profit(draft: Draft, rng: random.Random) -> None:
+    """Give the account one reduce-only order: it costs no margin, so it fits one near the line."""
+    _derivative_order(draft, rng, closes=True)
+
+
+def _derivative_order(draft: Draft, rng: random.Random, *, closes: bool) -> None:
     position = rng.choice(draft.positions)
     long = position.lots > 0
-    closes = rng.random() < 0.5
     buys = long != closes
     lots = max(1, round(abs(position.lots) * rng.uniform(0.1, 0.5 if closes else 0.3)))
     draft.orders.append(
