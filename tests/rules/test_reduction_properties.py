@@ -119,7 +119,9 @@ def test_rd_7_every_step(made: Account, share: int) -> None:
     if found.takeover:
         assert not made.positions
         assert after.adjusted_equity >= 0
-        assert after.requirement == 0
+        # what may be left is a coin held and owed at once that came to nothing (spot mode): it is
+        # left out of a takeover, and repays itself in the step after
+        assert all(c.equity == 0 for c in after.currencies.values() if c.liability > 0)
         return
     assert same(after.ratio, found.expected_ratio)  # what was expected is what comes
     assert after.requirement <= before.requirement

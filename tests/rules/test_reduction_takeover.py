@@ -110,6 +110,18 @@ def test_rd_7_a_coin_brought_to_zero_ends_its_action_though_amounts_were_rounded
     assert world.obey(command)
 
 
+def test_rd_7_a_coin_held_and_owed_in_equal_parts_repays_itself_after_the_takeover() -> None:
+    made = account({"BTC": "0.1", "ETH": "-1"}, borrowed={"BTC": "0.1"}, mode="spot")
+    world = World(made)
+    taken = planned(world)
+    assert [(a.currency, a.side) for a in taken.actions] == [("ETH", "buy")]
+    world.run()
+    steps = [kind for kind in kinds(world.commands) if kind.startswith("reduction")]
+    assert steps == ["reduction takeover", "reduction same_coin_repayment"]
+    assert world.figures().requirement == 0
+    assert kinds(world.commands)[-1] == "episode closed"
+
+
 @pytest.mark.parametrize(("cash", "due"), [("300", True), ("300.01", False)])
 def test_rd_7_due_when_closing_every_leg_leaves_nothing(cash: str, due: bool) -> None:
     world = World(account({"USDT": cash}, [("BTC-USDT-SWAP", "1000", "60000")]))
