@@ -10,17 +10,15 @@ from typing import Any
 
 import yaml
 
+from streams.exceptions import CommandError
+
 __all__ = ["BadDocument", "Document", "read_document"]
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class BadDocument(ValueError):
-    """Raised when a file cannot be read or parsed; `errors` names each with its place."""
-
-    def __init__(self, errors: list[str]) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = errors
+class BadDocument(CommandError):
+    """Raised when a file cannot be read or used; `errors` names each with its place."""
 
 
 class Document:

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from streams.exceptions import CommandError
+
 __all__ = ["PREFIX", "Settings", "SettingsError", "load_settings"]
 
 PREFIX = "LIQMON_"
@@ -23,12 +25,10 @@ SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 _BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,/\[\]]+):(\d{1,5})")
 
 
-class SettingsError(ValueError):
+class SettingsError(CommandError):
     """Raised when a setting is wrong; `errors` names each variable, its value and what is wrong."""
 
-    def __init__(self, errors: list[str]) -> None:
-        super().__init__("\n".join(errors))
-        self.errors = errors
+    exit_code = 2
 
 
 def _worker_id() -> str:
@@ -37,57 +37,43 @@ def _worker_id() -> str:
 
 
 class Settings(BaseSettings):
-    """Every setting; the variable is the field's name in capitals after `LIQMON_`. Times in s."""
+    """Every setting; the variable is the field's name in capitals after `LIQMON_`.
+
+    What each is for stands in `streams.setting_names`. Times in seconds.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True
     )
 
-    brokers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port,host:port")
-    redis_url: str = Field(
-        "redis://127.0.0.1:6379/0",
-        description="redis://, rediss:// (TLS) or unix:// address; `none` works without Redis",
-    )
-    redis_cluster: bool = Field(False, description="the address is a node of a Redis Cluster")
-    topic_prefix: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9._-]*$")] = Field(
-        "", description="put before every topic, group and transactional id"
-    )
-    partitions: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        16, description="partitions of the account topics, the journal and the outputs"
-    )
-    replication: Annotated[int, Field(ge=1, le=100)] | None = Field(
-        None, description="copies of each topic; default: the number of brokers, at most 3"
-    )
+    brokers: str = "127.0.0.1:9092"
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    redis_cluster: bool = False
+    topic_prefix: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    partitions: Annotated[int, Field(ge=1, le=10_000)] = 16
+    replication: Annotated[int, Field(ge=1, le=100)] | None = None
     worker_id: Annotated[str, Field(max_length=150, pattern=r"^[A-Za-z0-9._:@-]+$")] = Field(
-        default_factory=_worker_id, description="name of this worker; default: host-pid-random"
+        default_factory=_worker_id
     )
-    clock: Literal["wall", "event"] = Field(
-        "wall", description="what `now` is: this machine's clock, or the highest tick ts"
-    )
-    intake: Literal["faust", "aiokafka"] = Field("faust", description="what reads account events")
-    session_timeout: Annotated[float, Field(ge=0.5, le=300)] = Field(
-        6.0, description="a worker silent for so long loses its partitions"
-    )
-    heartbeat_interval: Annotated[float, Field(ge=0.1, le=100)] = Field(
-        1.0, description="between heartbeats to the group; at most a third of the session"
-    )
-    api_token: SecretStr | None = Field(None, description="bearer token of the API")
-    log_format: Literal["console", "json"] = Field("console", description="how log lines look")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="the least severe log lines shown"
-    )
-    data_dir: Path = Field(Path("data"), description="where the embedded services keep their files")
-    security_protocol: SecurityProtocol = Field("PLAINTEXT", description="how brokers are reached")
-    sasl_mechanism: SaslMechanism = Field("PLAIN", description="with SASL_*: how to sign in")
-    sasl_username: str | None = Field(None, description="with SASL_*: the user")
-    sasl_password: SecretStr | None = Field(None, description="with SASL_*: the password")
-    ssl_cafile: Path | None = Field(None, description="with *SSL: authorities to trust, PEM")
-    ssl_certfile: Path | None = Field(None, description="with *SSL: this client's certificate, PEM")
-    ssl_keyfile: Path | None = Field(None, description="with *SSL: this client's key, PEM")
-    ssl_key_password: SecretStr | None = Field(None, description="with *SSL: the key's password")
-    redis_username: str | None = Field(None, description="user, where the address names none")
-    redis_password: SecretStr | None = Field(None, description="where the address names none")
-    redis_ssl_cafile: Path | None = Field(None, description="with rediss://: authorities, PEM")
+    clock: Literal["wall", "event"] = "wall"
+    intake: Literal["faust", "aiokafka"] = "faust"
+    session_timeout: Annotated[float, Field(ge=0.5, le=300)] = 6.0
+    heartbeat_interval: Annotated[float, Field(ge=0.1, le=100)] = 1.0
+    api_token: SecretStr | None = None
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    data_dir: Path = Path("data")
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    sasl_mechanism: SaslMechanism = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    ssl_key_password: SecretStr | None = None
+    redis_username: str | None = None
+    redis_password: SecretStr | None = None
+    redis_ssl_cafile: Path | None = None
 
     @field_validator("brokers")
     @classmethod

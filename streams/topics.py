@@ -16,6 +16,7 @@ from confluent_kafka.admin import (
 )
 
 from streams.connection import confluent_config
+from streams.exceptions import CommandError
 from streams.journal.records import TOPIC_CONFIG as JOURNAL_CONFIG
 from streams.settings import Settings
 
@@ -41,7 +42,7 @@ _DAY = 24 * _HOUR
 _TIMEOUT_SECONDS = 30.0
 
 
-class TopicsError(RuntimeError):
+class TopicsError(CommandError):
     """Raised when the brokers cannot be reached or refuse to create a topic."""
 
 

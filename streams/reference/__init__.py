@@ -2,7 +2,7 @@
 
 from streams.reference.files import load_reference_file
 from streams.reference.follower import ReferenceFollower
-from streams.reference.publisher import Publication, PublishError, publish
+from streams.reference.publisher import Publication, PublishError, publish, published_file
 from streams.reference.records import SET_KEY, SetRecord
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "SetRecord",
     "load_reference_file",
     "publish",
+    "published_file",
 ]

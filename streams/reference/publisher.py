@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from monitor.reference import file_of
 from streams.connection import kafka_client
 from streams.documents import Document
+from streams.exceptions import CommandError
 from streams.follow import PartitionFollower
-from streams.reference.records import SET_KEY, encode_entries, encode_set
+from streams.reference.records import (
+    SET_KEY,
+    SetRecord,
+    encode_entries,
+    encode_set,
+    mismatches,
+)
 from streams.settings import Settings
 from streams.topics import Topics
 
-__all__ = ["Publication", "PublishError", "publish"]
+__all__ = ["Publication", "PublishError", "publish", "published_file"]
 
 _TIMEOUT_SECONDS = 60.0
 
 
-class PublishError(RuntimeError):
+class PublishError(CommandError):
     """Raised when the brokers do not answer or refuse; nobody switches to a set without its end."""
 
 
@@ -51,10 +61,26 @@ async def publish(
         raise PublishError(f"brokers {settings.brokers}: {error!r}") from error
 
 
+async def published_file(settings: Settings) -> dict[str, Any] | None:
+    """Return the reference file that is on the topic now, None when there is none whole.
+
+    Raises `PublishError` when the brokers do not answer.
+    """
+    topic = Topics(settings.topic_prefix).reference
+    try:
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            entries, closing = await _current(settings, topic)
+    except TimeoutError:
+        raise PublishError(f"brokers {settings.brokers}: topic {topic} does not answer") from None
+    if closing is None or mismatches(entries, closing):
+        return None
+    return file_of({key: msgspec.json.decode(value) for key, value in entries.items()})
+
+
 async def _publish(settings: Settings, document: Document, now_ms: int | None) -> Publication:
     topic = Topics(settings.topic_prefix).reference
     entries = encode_entries(document.value)
-    before = await _current(settings, topic)
+    before, _ = await _current(settings, topic)
     removed = tuple(sorted(before.keys() - entries.keys()))
     closing = encode_set(entries, int(time.time() * 1000) if now_ms is None else now_ms)
     producer = AIOKafkaProducer(**kafka_client(settings), acks="all", enable_idempotence=True)
@@ -77,15 +103,20 @@ async def _publish(settings: Settings, document: Document, now_ms: int | None) -
     )
 
 
-async def _current(settings: Settings, topic: str) -> dict[str, bytes]:
-    """Return the entries that are on the topic."""
+async def _current(settings: Settings, topic: str) -> tuple[dict[str, bytes], SetRecord | None]:
+    """Return the entries that are on the topic, and the last record that closes a set."""
     follower = PartitionFollower(kafka_client(settings), topic)
     found: dict[str, bytes] = {}
+    closing: SetRecord | None = None
     try:
         first, _, end = await follower.bounds()
         async for records in follower.records(first, end):
             for record in records:
-                if record.key is None or record.key == SET_KEY:
+                if record.key is None:
+                    continue
+                if record.key == SET_KEY:
+                    with contextlib.suppress(msgspec.DecodeError):
+                        closing = msgspec.json.decode(record.value or b"", type=SetRecord)
                     continue
                 key = record.key.decode(errors="replace")
                 if record.value is None:
@@ -94,4 +125,4 @@ async def _current(settings: Settings, topic: str) -> dict[str, bytes]:
                     found[key] = record.value
     finally:
         await follower.close()
-    return found
+    return found, closing

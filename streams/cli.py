@@ -1,0 +1,226 @@
+"""The command line, `liqmon` or `python -m streams`. Each command loads what it needs itself."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.exceptions import CommandError
+from streams.setting_names import help_lines
+
+__all__ = ["app", "main"]
+
+_EPILOG = "\b\nSettings, from the environment or a file .env:\n" + "\n".join(
+    f"  {line}" for line in help_lines()
+)
+
+app = typer.Typer(
+    name="liqmon",
+    help="Watches the margin of exchange accounts on Kafka and commands cancels and reductions.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+reference_app = typer.Typer(
+    help="Validate or publish the reference set.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(reference_app, name="reference")
+
+InputFile = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
+
+
+class Kind(StrEnum):
+    """What `watch` can be limited to."""
+
+    warning = "warning"
+    order_cancel = "order_cancel"
+    reduction = "reduction"
+    episode = "episode"
+    dead_letter = "dead_letter"
+    heartbeat = "heartbeat"
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 bad input (every error on stderr), 2 usage."""
+    try:
+        app()
+    except CommandError as error:
+        for line in error.errors:
+            sys.stderr.write(f"{line}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # What reads our output has enough; Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _version(value: bool) -> None:
+    if value:
+        try:
+            found = version("liqmon")
+        except PackageNotFoundError:
+            found = "(not installed)"
+        typer.echo(f"liqmon {found}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def services(
+    kafka_port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
+    redis_port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Keep everything here; else it is gone at the end.")
+    ] = None,
+) -> None:
+    """Run Kafka and Redis on this machine, in the foreground.
+
+    Prints one JSON line with their addresses when both are ready. Ports are free ones if not
+    given.
+    """
+    from streams.embedded.service import serve
+
+    raise typer.Exit(serve(kafka_port, redis_port, data_dir))
+
+
+@app.command()
+def worker() -> None:
+    """Run one stream worker.
+
+    Account events and ticks in, commands out; several share the partitions.
+    """
+    from streams.commands.running import settings_and_logs
+    from streams.worker import run
+
+    raise typer.Exit(run(settings_and_logs()))
+
+
+@app.command()
+def topics(
+    replication: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Copies; else one a broker, at most 3.")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Create nothing, only check.")] = False,
+) -> None:
+    """Create or check every topic with its settings.
+
+    Exits with 1 when one is missing or has another number of partitions than configured.
+    """
+    from streams.commands.topics import run
+
+    raise typer.Exit(run(replication, check=check))
+
+
+@reference_app.command("check")
+def reference_check(file: InputFile) -> None:
+    """Validate a reference file (YAML or JSON) and list the policy's settings.
+
+    Exits with 1 and every error, at its place, when the set contradicts itself.
+    """
+    from streams.commands.reference import check
+
+    raise typer.Exit(check(file))
+
+
+@reference_app.command("publish")
+def reference_publish(file: InputFile) -> None:
+    """Validate a reference file and publish it as one set; workers switch all at once."""
+    from streams.commands.reference import publish_file
+
+    raise typer.Exit(publish_file(file))
+
+
+@app.command()
+def replay(
+    file: InputFile,
+    speed: Annotated[
+        float, typer.Option(min=0, help="Recorded seconds per second; 0: as fast as possible.")
+    ] = 1.0,
+    symbol_map: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="FILE", help="YAML: series → index and mark symbols."),
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Play sparse bars as recorded, without steps between.")
+    ] = False,
+) -> None:
+    """Publish recorded ticks, with progress.
+
+    FILE is Parquet or CSV (plain, gz, zip or zst).
+    """
+    from streams.commands.play import run_replay
+
+    raise typer.Exit(run_replay(file, speed, symbol_map, raw=raw))
+
+
+@app.command()
+def simulate(
+    accounts: Annotated[int, typer.Option(min=1, help="How many to generate.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal accounts.")] = 1,
+) -> None:
+    """Seeded accounts, and an exchange that carries out commands."""
+    from streams.commands.play import run_simulate
+
+    raise typer.Exit(run_simulate(accounts, seed))
+
+
+@app.command()
+def watch(
+    kind: Annotated[
+        list[Kind] | None, typer.Option(help="Only these; may be repeated.", show_choices=True)
+    ] = None,
+    account: Annotated[
+        list[str] | None, typer.Option(help="Only these accounts; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON message a line.")] = False,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Begin with what is on the topics already.")
+    ] = False,
+) -> None:
+    """Follow commands and notices, one line each."""
+    from streams.commands.show import run_watch
+    from streams.watch import WatchOptions
+
+    options = WatchOptions(
+        kinds=[one.value for one in kind or ()],
+        accounts=account or (),
+        json=as_json,
+        from_start=from_start,
+    )
+    raise typer.Exit(run_watch(options))
+
+
+@app.command()
+def evaluate(
+    file: InputFile,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list of assessments.")] = False,
+) -> None:
+    """Assess the accounts of a file offline, without Kafka.
+
+    The file (YAML or JSON) holds `reference` (a path, or the set itself), `prices` (symbol →
+    price) and `accounts` (messages of the topic `accounts` with their snapshot). Exits with 1 and
+    every error, at its place, when it cannot be used.
+    """
+    from streams.commands.show import run_evaluate
+
+    raise typer.Exit(run_evaluate(file, as_json=as_json))

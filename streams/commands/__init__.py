@@ -1,0 +1,1 @@
+"""The bodies of the commands, each loaded only when it is called."""

@@ -1,0 +1,136 @@
+"""Offline assessments: reference set, prices and accounts from one file, no Kafka (INTERFACE)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from monitor.account import Rejected, open_account
+from monitor.margin import assess
+from monitor.prices import PriceBook
+from monitor.reference import BadReference, Reference, load_reference
+from monitor.report import assessment
+from monitor.schema import AccountSettings, Assessment, Policy, Tick
+from streams.documents import BadDocument, Document, read_document
+from streams.reference.files import load_reference_file
+
+__all__ = ["evaluate_file"]
+
+
+def evaluate_file(path: Path) -> list[Assessment]:
+    """Return one assessment per account of the file, in its order; raises `BadDocument`.
+
+    The file (YAML or JSON) holds `reference` (inline, or a path from the file's folder), `prices`
+    (symbol → price; the mark of a derivative, else an index) and `accounts` (messages of the topic
+    `accounts` with their snapshot; `ts`, and what a snapshot's orders repeat, may be left out).
+    """
+    document = read_document(path)
+    raw = document.value
+    if not isinstance(raw, Mapping):
+        raise BadDocument([f"{path}: a mapping with reference, prices and accounts is expected"])
+    errors: list[str] = []
+    reference = _reference(document, raw, errors)
+    if reference is None:
+        # Without it neither prices nor accounts can be read: they are only looked over.
+        _accounts(document, raw, errors)
+        raise BadDocument(errors)
+    prices = _prices(document, raw, reference, errors)
+    accounts = _accounts(document, raw, errors)
+    found = []
+    for number, message in accounts.items():
+        try:
+            account = open_account(message, reference)
+        except Rejected as error:
+            errors.extend(document.located([f"accounts.{number}: {error}"]))
+            continue
+        figures = assess(account, reference, prices)
+        found.append(assessment(account, figures, reference.policy))
+    if errors:
+        raise BadDocument(errors)
+    return found
+
+
+def _reference(document: Document, raw: Mapping[str, Any], errors: list[str]) -> Reference | None:
+    """Return the reference set, inline or from its own file; None after noting errors."""
+    given = raw.get("reference")
+    try:
+        if isinstance(given, str):
+            return load_reference_file(document.path.parent / given)[1]
+        if given is not None:
+            return load_reference(given)
+    except BadDocument as error:
+        errors.extend(error.errors)
+    except BadReference as error:
+        errors.extend(document.located([f"reference.{text}" for text in error.errors]))
+    else:
+        errors.append(f"{document.path}: reference: missing; a path or the set itself")
+    return None
+
+
+def _prices(
+    document: Document, raw: Mapping[str, Any], reference: Reference, errors: list[str]
+) -> PriceBook:
+    """Return the book of the given prices."""
+    book = PriceBook()
+    given = raw.get("prices")
+    if not isinstance(given, Mapping):
+        errors.append(f"{document.place('prices')}: prices: a mapping symbol → price is expected")
+        return book
+    for symbol, price in given.items():
+        instrument = reference.instruments.get(str(symbol))
+        mark = instrument is not None and instrument.kind != "spot"  # PX-1
+        try:
+            tick = Tick.model_validate(
+                {"symbol": symbol, "kind": "mark" if mark else "index", "price": price, "ts": 0}
+            )
+        except ValidationError as error:
+            errors.extend(
+                document.located([f"prices.{symbol}: {_message(item)}" for item in error.errors()])
+            )
+        else:
+            book.take(tick, 0, Policy(), 0)
+    return book
+
+
+def _accounts(
+    document: Document, raw: Mapping[str, Any], errors: list[str]
+) -> dict[int, AccountSettings]:
+    """Return the readable account messages by their number in the file."""
+    given = raw.get("accounts")
+    if not isinstance(given, list) or not given:
+        errors.append(f"{document.place('accounts')}: accounts: a list of at least one is expected")
+        return {}
+    found = {}
+    for number, message in enumerate(given):
+        try:
+            found[number] = AccountSettings.model_validate(_completed(message))
+        except ValidationError as error:
+            texts = []
+            for item in error.errors():
+                where = ".".join(str(part) for part in ("accounts", number, *item["loc"]))
+                texts.append(f"{where}: {_message(item)}")
+            errors.extend(document.located(texts))
+    return found
+
+
+def _completed(message: Any) -> Any:
+    """Return the message with what only a message on a topic needs to say."""
+    if not isinstance(message, Mapping):
+        return message
+    filled = {"ts": 0, **message}
+    snapshot = filled.get("snapshot")
+    if isinstance(snapshot, Mapping) and isinstance(snapshot.get("orders"), list):
+        common = {"account_id": filled.get("account_id"), "ts": filled["ts"], "version": 0}
+        orders = [
+            {**common, **order} if isinstance(order, Mapping) else order
+            for order in snapshot["orders"]
+        ]
+        filled["snapshot"] = {**snapshot, "orders": orders}
+    return filled
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    return str(item["msg"]).removeprefix("Value error, ")
