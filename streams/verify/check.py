@@ -1,0 +1,166 @@
+"""The whole check over what a run left on its topics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from decimal import localcontext
+
+from monitor.exact import CONTEXT, ZERO
+from monitor.schema import EpisodeNotice, OrderCancel, Reduction, WarningCommand
+from streams.verify.catalog import ReferenceSet, published_sets
+from streams.verify.coverage import Cover, PartitionMarks, covered_offsets, read_covers
+from streams.verify.crossings import CrossingSearch, Path
+from streams.verify.emitted import Emissions, read_commands
+from streams.verify.judge import Judge, Turn
+from streams.verify.ledger import Ledger, read_ledgers, read_letters
+from streams.verify.market import Market, read_market
+from streams.verify.prices import FloatPrices
+from streams.verify.records import ACCOUNT_TOPICS, History
+from streams.verify.report import VerifyReport, Violation
+
+__all__ = ["Progress", "check"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+_EVERY = 500
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    """Show nothing."""
+
+
+def check(history: History, *, prefix: str = "", progress: Progress | None = None) -> VerifyReport:
+    """Check every command and every crossing of a recorded run; pure, reads nothing else.
+
+    `prefix` is what dead letters put before the names of the topics that they came from.
+    """
+    with localcontext(CONTEXT):  # threads start with a context of fewer digits
+        return _Check(history, prefix, progress or _silent).run()
+
+
+class _Check:
+    def __init__(self, history: History, prefix: str, progress: Progress) -> None:
+        self.history, self.prefix, self.progress = history, prefix, progress
+        self.report = VerifyReport()
+
+    def run(self) -> VerifyReport:
+        report, history = self.report, self.history
+        report.ticks = len(history.of("ticks"))
+        report.account_events = sum(len(history.of(topic)) for topic in ACCOUNT_TOPICS)
+        sets, faults = published_sets(history.of("reference"))
+        for fault in faults:
+            report.notes.append(fault)
+        emissions = read_commands(history)
+        self._count(emissions)
+        report.add(emissions.violations)
+        if not sets:
+            if report.commands:
+                fault = f"{sum(report.commands.values())} commands"
+                report.add([Violation("inputs", "", "a complete reference set", f"none, {fault}")])
+            return report
+        self.progress("reading ticks", 0, 1)
+        market = read_market(history.of("ticks"), sets[-1].policy)
+        for reason, count in market.refused.items():
+            report.notes.append(f"{count} ticks are not valid: {reason}")
+        if market.dropped:
+            report.notes.append(
+                f"{len(market.dropped)} ticks dropped as older (PX-5) or held (PX-6)"
+            )
+        prices = FloatPrices(market)
+        covers, faults = read_covers(history.of("heartbeats"), prices)
+        report.notes += faults
+        if not covers:
+            report.notes.append("no heartbeat covers any tick: every crossing is excused")
+        self.progress("reading accounts", 0, 1)
+        letters = read_letters(history.of("dead-letters"), self.prefix)
+        report.dead_letters = letters.by_reason
+        ledgers, wrong = read_ledgers(history, sets[-1], letters, covered_offsets(covers))
+        report.add(wrong)
+        report.accounts = len(ledgers)
+        turns = self._judge(emissions, ledgers, market, sets)
+        self._search(ledgers, turns, covers, market, prices, sets)
+        report.violations.sort(key=lambda violation: violation.rule != "crossing")
+        return report
+
+    def _judge(
+        self,
+        emissions: Emissions,
+        ledgers: dict[str, Ledger],
+        market: Market,
+        sets: Sequence[ReferenceSet],
+    ) -> dict[str, list[Turn]]:
+        by_hash = {one.sha256: one for one in sets}
+        turns: dict[str, list[Turn]] = {}
+        total = len(emissions.by_account)
+        for done, (account, decisions) in enumerate(emissions.by_account.items()):
+            if done % 50 == 0:
+                self.progress("commands of accounts", done, total)
+            ledger = ledgers.get(account)
+            if ledger is None:
+                found = f"{len(decisions)} commands"
+                self.report.add([Violation("inputs", account, "a known account", found)])
+                continue
+            judge = Judge(ledger, market, by_hash)
+            judge.judge(decisions)
+            self.report.add(judge.violations)
+            self.report.assessed += judge.assessed
+            turns[account] = judge.turns
+        self.progress("commands of accounts", total, total)
+        return turns
+
+    def _search(
+        self,
+        ledgers: dict[str, Ledger],
+        turns: dict[str, list[Turn]],
+        covers: dict[int, list[Cover]],
+        market: Market,
+        prices: FloatPrices,
+        sets: Sequence[ReferenceSet],
+    ) -> None:
+        if not prices.ticks:
+            return
+        search = CrossingSearch(market, prices, sets)
+        marks: dict[int, PartitionMarks] = {}
+        total = len(ledgers)
+        for done, (account, ledger) in enumerate(ledgers.items()):
+            if done % _EVERY == 0:
+                self.progress("crossings of accounts", done, total)
+            spans = covers.get(ledger.partition, [])
+            if ledger.partition not in marks:
+                marks[ledger.partition] = PartitionMarks(spans)
+            own = marks[ledger.partition]
+            search.search(Path(ledger, turns.get(account, ()), spans, own, prices))
+        self.progress("crossings of accounts", total, total)
+        self.report.add(search.violations)
+        self.report.assessed += search.assessed
+        self.report.crossings_excused = search.excused
+
+    def _count(self, emissions: Emissions) -> None:
+        report = self.report
+        report.duplicates, report.resends = emissions.duplicates, emissions.resends
+        saved: set[str] = set()
+        shortfalls = {}
+        for decision in emissions.all():
+            command = decision.command
+            report.commands[command.kind] += 1
+            if isinstance(command, WarningCommand):
+                report.notices[f"warning {command.state}"] += 1
+                report.crossings_answered += command.state != "cleared"
+            elif isinstance(command, OrderCancel):
+                report.cancels[command.reason] += 1
+                report.crossings_answered += command.reason == "ES-4"
+            elif isinstance(command, Reduction):
+                report.reductions[command.phase] += 1
+                report.crossings_answered += 1
+            elif isinstance(command, EpisodeNotice):
+                report.notices[command.state] += 1
+                if command.state == "cancel_sufficient":
+                    saved.add(command.account_id)
+                if command.state == "bankrupt":
+                    shortfalls[command.account_id] = command.shortfall or ZERO
+        report.episodes_opened = report.notices["opened"]
+        report.episodes_closed = report.notices["closed"]
+        report.saved_by_cancel = len(saved)
+        report.bankrupt_accounts = len(shortfalls)
+        report.shortfall = sum(shortfalls.values(), ZERO)

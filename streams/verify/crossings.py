@@ -1,0 +1,437 @@
+"""Whether a crossing in the recorded history stays unanswered.
+
+Every tick is a state of every account. Heartbeats and commands are points that the worker passed;
+between two of them its account events and ticks came in an unknown order, so that a crossing counts
+only if no order of them avoids it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+
+from monitor.schema import Policy
+from streams.verify.catalog import ReferenceSet
+from streams.verify.compare import shown
+from streams.verify.coverage import Cover, PartitionMarks
+from streams.verify.figures import Unpriced
+from streams.verify.judge import Turn
+from streams.verify.ledger import Ledger
+from streams.verify.market import Market, max_age_ms
+from streams.verify.prices import Flags, FloatPrices, Ints
+from streams.verify.report import Violation
+from streams.verify.screen import Screen, Span
+from streams.verify.standing import Due, Standing, seconds
+
+__all__ = ["CrossingSearch", "Path"]
+
+UNREADY = "no ready worker covered it"
+AFTER = "after the last heartbeat"
+BEFORE = "before the first ready worker"
+AVOIDABLE = "an order of concurrent events avoids it"
+STALE = "a reduction on stale prices is held back"
+OUT_OF_SYNC = "the account waits for an event that never came"
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """Somewhere the account was: `version` events applied, at any of ticks `first`..`last`."""
+
+    version: int
+    first: int
+    last: int
+    covered: bool
+    """The way from the point before lies in a ready span."""
+    after: Standing | None = None
+    """A command's standing; None for a heartbeat."""
+    entrance: bool = False
+    """A span starts: events before it may have been applied in any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """The way between two points, under one standing."""
+
+    start: _Point
+    end: _Point
+    standing: Standing
+    reason: str | None
+    """Why a crossing on it is excused; None when it is covered."""
+
+
+class Path:
+    """The points of one account, in order."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        turns: Sequence[Turn],
+        covers: Sequence[Cover],
+        marks: PartitionMarks,
+        prices: FloatPrices,
+    ) -> None:
+        self.ledger, self.prices = ledger, prices
+        self._turns = [
+            _Point(
+                turn.version,
+                max(0, prices.at(turn.first_tick)),
+                prices.at(turn.last_tick),
+                False,
+                turn.after,
+            )
+            for turn in turns
+        ]
+        self._marks = list(self._stops(covers, marks.versions(ledger)))
+        self.disorder: list[Violation] = []
+
+    @staticmethod
+    def _stops(covers: Sequence[Cover], versions: Ints) -> Iterator[_Point]:
+        """Yield the heartbeats between which something happened to the account."""
+        place, before = 0, 0
+        for cover in covers:
+            count = len(cover.marks)
+            yield _Point(before, cover.since, cover.since, False, entrance=True)
+            if not count:
+                continue
+            own = versions[place : place + count]
+            changes = np.flatnonzero(np.diff(own, prepend=before))
+            kept = np.unique(np.concatenate([changes - 1, changes, [count - 1]]))
+            for number in kept[kept >= 0]:
+                tick = cover.marks[number].tick
+                yield _Point(int(own[number]), tick, tick, True)
+            before = int(own[-1])
+            place += count
+
+    def legs(self) -> Iterator[_Leg]:
+        """Yield every leg from the first tick to the last."""
+        standing, inside, started = Standing(), False, False
+        start = _Point(0, 0, -1, False)
+        turns = list(reversed(self._turns))
+        for stop in [*self._marks, None]:
+            while turns and (stop is None or _before(turns[-1], stop)):
+                turn = turns.pop()
+                yield from self._leg(start, turn, standing, self._reason(inside, started, stop))
+                start, standing = _later(start, turn), turn.after or standing
+            if stop is None:
+                break
+            covered = inside and not stop.entrance
+            yield from self._leg(
+                start, stop, standing, None if covered else self._reason(False, started, stop)
+            )
+            start, inside, started = _later(start, stop), True, True
+        end = _Point(start.version, self.prices.ticks - 1, self.prices.ticks - 1, False)
+        yield _Leg(start, end, standing, AFTER if started else BEFORE)
+
+    @staticmethod
+    def _reason(inside: bool, started: bool, stop: _Point | None) -> str | None:
+        if stop is None:
+            return AFTER if started else BEFORE
+        if inside and not stop.entrance:
+            return None
+        return UNREADY if started else BEFORE
+
+    def _leg(
+        self, start: _Point, end: _Point, standing: Standing, reason: str | None
+    ) -> Iterator[_Leg]:
+        if end.version < start.version or end.last < start.first:
+            if reason is None:
+                what = "a command's inputs" if end.after is not None else "a heartbeat"
+                self.disorder.append(
+                    Violation(
+                        "order",
+                        self.ledger.account,
+                        f"{what} at or after {self._place(start)}",
+                        self._place(end),
+                        detail=(f"standing: {standing.brief()}",),
+                    )
+                )
+            return
+        yield _Leg(start, end, standing, reason)
+
+    def _place(self, point: _Point) -> str:
+        first, last = (
+            self.prices.offset(index) if index >= 0 else -1 for index in (point.first, point.last)
+        )
+        kind = "a command" if point.after is not None else "a heartbeat"
+        return f"version {point.version}, tick offsets {first}..{last} ({kind})"
+
+
+def _before(turn: _Point, stop: _Point) -> bool:
+    if stop.entrance:
+        return turn.last < stop.first
+    return turn.first <= stop.first and turn.version <= stop.version
+
+
+def _later(start: _Point, end: _Point) -> _Point:
+    """Return where to go on from: never back, when a point was out of order."""
+    if end.version < start.version or end.last < start.first:
+        return start
+    return end
+
+
+class CrossingSearch:
+    """Searches the paths of accounts for states at which something due was not done."""
+
+    def __init__(self, market: Market, prices: FloatPrices, sets: Sequence[ReferenceSet]) -> None:
+        self.market, self.prices, self.sets = market, prices, sets
+        self.excused: Counter[str] = Counter()
+        self.violations: list[Violation] = []
+        self.assessed = 0
+
+    def search(self, path: Path) -> None:
+        """Search one account; a new account clears what was kept of the last."""
+        self._ledger = path.ledger
+        self._screens: dict[tuple[int, str], Screen] = {}
+        for leg in path.legs():
+            if leg.end.last >= max(leg.start.first, 0):
+                if leg.start.version == leg.end.version and not leg.start.entrance:
+                    self._straight(leg)
+                else:
+                    self._lattice(leg)
+        self.violations.extend(path.disorder)
+        self.assessed += sum(screen.assessed for screen in self._screens.values())
+
+    # One version of the book: every tick is passed ------------------------------------------------
+
+    def _straight(self, leg: _Leg) -> None:
+        first = leg.start.last + 1
+        last = leg.end.first - 1 if leg.end.after is not None else leg.end.first
+        for part in self._parts(leg, first, last):
+            for reference in self._active(part)[-1:]:
+                if self._stretch(leg, part, reference):
+                    return
+
+    def _stretch(self, leg: _Leg, span: Span, reference: ReferenceSet) -> bool:
+        """Search one stretch in which nothing but prices changes; True when it has a violation."""
+        due = self._due(leg, leg.start.version, span.first, reference.policy)
+        if due is None:
+            return False
+        screen = self._screen(leg.start.version, reference)
+        ticks = screen.crossed(span, due.below, due.above)
+        for other in self._active(span)[:-1]:
+            if ticks.size:  # a worker may still have used the set before
+                old = self._screen(leg.start.version, other)
+                ticks = ticks[old.bad(ticks, due.below, due.above)]
+        if not ticks.size:
+            return False
+        if leg.reason is not None:
+            self.excused[leg.reason] += 1
+            return False
+        kept = self._held_back(due, screen, ticks, leg.start.version)
+        if not kept.size:
+            return False
+        self._unanswered(leg, int(kept[0]), leg.start.version, due, screen)
+        return True
+
+    def _parts(self, leg: _Leg, first: int, last: int) -> Iterator[Span]:
+        """Split ticks where a pending action expires and where a reference set changes."""
+        if first > last:
+            return
+        cuts = {first}
+        pending = leg.standing.pending
+        if pending is not None:
+            until = pending.command.expires_at + self._patience()
+            cuts.add(int(np.searchsorted(self.prices.clock, until, side="right")))
+        for later in self.sets[1:]:
+            for moment in (later.since, later.since + _ADOPTION):
+                cuts.add(int(np.searchsorted(self.prices.appended, moment, side="left")))
+        edges = sorted(cut for cut in cuts if first <= cut <= last)
+        for begin, after in zip(edges, [*edges[1:], last + 1], strict=True):
+            yield Span(begin, after - 1)
+
+    def _patience(self) -> int:
+        """Return how long after its expiry a pending action may still hold up the next (ms)."""
+        policy = self.sets[-1].policy
+        return seconds(policy.confirm_seconds, policy)
+
+    def _active(self, span: Span) -> list[ReferenceSet]:
+        """Return the sets that a worker can have used within a span, the newest last."""
+        start = int(self.prices.appended[max(0, span.first)])
+        end = int(self.prices.appended[max(0, span.last)])
+        active = []
+        for number, one in enumerate(self.sets):
+            later = self.sets[number + 1 : number + 2]
+            gone = later[0].since + _ADOPTION if later else None
+            begun = number == 0 or one.since <= end
+            if begun and (gone is None or gone > start):
+                active.append(one)
+        return active or [self.sets[-1]]
+
+    def _due(self, leg: _Leg, version: int, tick: int, policy: Policy) -> Due | None:
+        """Return what would be due on a version's book from `tick` on; None when nothing can."""
+        book = self._ledger.books[version]
+        if book is None or tick < 0:
+            return None
+        # A pending action counts until its patience is over, so the clock is set back by that.
+        now = int(self.prices.clock[tick]) - self._patience()
+        due = leg.standing.due(book, version, now, policy)
+        return due if due.below is not None or due.above is not None else None
+
+    def _screen(self, version: int, reference: ReferenceSet) -> Screen:
+        key = (version, reference.sha256)
+        screen = self._screens.get(key)
+        if screen is None:
+            book = self._ledger.books[version]
+            if book is None:
+                raise AssertionError("an account without a book has no figures")
+            screen = Screen(book, reference, self.prices, self.market)
+            self._screens[key] = screen
+        return screen
+
+    def _held_back(self, due: Due, screen: Screen, ticks: Ints, version: int) -> Ints:
+        """Drop the ticks at which a due reduction is rightly held back (PX-4, account_seq)."""
+        if not due.reduction or due.below is None:
+            return ticks
+        ledger = self._ledger
+        out_of_sync = ledger.hole is not None and version == len(ledger.entries)
+        low = screen.bad(ticks, due.below, None)
+        kept = ~low if out_of_sync else ~(low & self._stale(screen, ticks, low))
+        if not kept.all():
+            self.excused[OUT_OF_SYNC if out_of_sync else STALE] += 1
+        return ticks[kept]
+
+    def _stale(self, screen: Screen, ticks: Ints, wanted: Flags) -> Flags:
+        policy = self.sets[-1].policy
+        stale = np.zeros(ticks.shape, dtype=bool)
+        for place in np.flatnonzero(wanted):
+            offset = self.prices.offset(int(ticks[place]))
+            now = self.market.clock_at(offset)
+            stale[place] = any(
+                self.market.age(key, offset, now) > max_age_ms(policy, key)
+                for key in screen.used(int(ticks[place]))
+            )
+        return stale
+
+    # Events among the ticks: some order of them may avoid a crossing ------------------------------
+
+    def _lattice(self, leg: _Leg) -> None:
+        first = max(leg.start.first, 0)
+        last = leg.end.last if leg.end.after is not None else leg.end.first
+        versions = range(leg.start.version, leg.end.version + 1)
+        rows = {version: self._row(leg, version, first, last) for version in versions}
+        if leg.start.after is not None:
+            rows[leg.start.version][: leg.start.last - first + 1] = False
+        if leg.end.after is not None:
+            rows[leg.end.version][max(leg.end.first - first, 0) :] = False
+        if not any(row.any() for row in rows.values()):
+            return
+        reached, frontier = self._reach(leg, rows)
+        goal = slice(max(leg.end.first - first, 0), leg.end.last - first + 1)
+        if reached[goal].any():
+            self.excused[leg.reason or AVOIDABLE] += 1
+        elif leg.reason is not None:
+            self.excused[leg.reason] += 1
+        else:
+            version, tick = frontier
+            self._unreachable(leg, version, first + tick)
+
+    def _row(self, leg: _Leg, version: int, first: int, last: int) -> Flags:
+        """Return by tick whether something due was not done on one version's book."""
+        row = np.zeros(last - first + 1, dtype=bool)
+        for span in self._parts(leg, first, last):
+            active = self._active(span)
+            due = self._due(leg, version, span.first, active[-1].policy)
+            if due is None:
+                continue
+            screen = self._screen(version, active[-1])
+            if not screen.crossed(span, due.below, due.above).size:
+                continue
+            ticks = np.arange(span.first, span.last + 1)
+            bad = screen.bad(ticks, due.below, due.above)
+            for other in active[:-1]:
+                bad &= self._screen(version, other).bad(ticks, due.below, due.above)
+            bad[bad] = np.isin(ticks[bad], self._held_back(due, screen, ticks[bad], version))
+            row[span.first - first : span.last - first + 1] = bad
+        return row
+
+    @staticmethod
+    def _reach(leg: _Leg, rows: dict[int, Flags]) -> tuple[Flags, tuple[int, int]]:
+        """Return the ticks of the last row that some order reaches, and the furthest state."""
+        reached = np.zeros(len(next(iter(rows.values()))), dtype=bool)
+        reached[0] = True
+        frontier = (leg.start.version, 0)
+        for version, bad in rows.items():
+            entry = reached & ~bad
+            if leg.start.entrance:
+                entry[0] = not bad[0]
+            ticks = np.arange(len(bad))
+            # A tick is reached when some entry into the row comes after its last bad tick.
+            last_entry = np.maximum.accumulate(np.where(entry, ticks, -1))
+            last_bad = np.maximum.accumulate(np.where(bad, ticks, -1))
+            reached = last_entry > last_bad
+            if reached.any():
+                frontier = (version, int(np.flatnonzero(reached)[-1]))
+        return reached, frontier
+
+    # What is said about it --------------------------------------------------------------------------
+
+    def _unreachable(self, leg: _Leg, version: int, tick: int) -> None:
+        """Report the crossing behind which no order of events gets: the one after the frontier."""
+        for row in (version, min(version + 1, leg.end.version)):
+            for at in (tick, tick + 1):
+                if at >= self.prices.ticks:
+                    continue
+                reference = self._active(Span(at, at))[-1]
+                due = self._due(leg, row, at, reference.policy)
+                if due is None:
+                    continue
+                screen = self._screen(row, reference)
+                if screen.bad(np.asarray([at]), due.below, due.above)[0]:
+                    self._unanswered(leg, at, row, due, screen)
+                    return
+        self._say(leg, tick, version, "an answer", "no order of events that needs none", ())
+
+    def _unanswered(self, leg: _Leg, tick: int, version: int, due: Due, screen: Screen) -> None:
+        ratio = screen.ratio(tick)
+        value = None if isinstance(ratio, Unpriced) else ratio
+        low = due.below is not None and value is not None and value <= due.below
+        level: Decimal | None = due.below if low else due.above
+        what = due.what if low else due.what_above
+        side = "at or below" if low else "above"
+        self._say(
+            leg,
+            tick,
+            version,
+            f"{what}: ratio {shown(value)} is {side} {shown(level)}",
+            "no command that answers it",
+            (self._ledger.describe(version), *self._prices(tick, screen)),
+        )
+
+    def _prices(self, tick: int, screen: Screen) -> Iterator[str]:
+        offset = self.prices.offset(tick)
+        quotes = self.market.quotes(offset, sorted(screen.used(tick)))
+        yield "prices " + ", ".join(f"{key} {price}" for key, price in quotes.items())
+
+    def _say(
+        self,
+        leg: _Leg,
+        tick: int,
+        version: int,
+        expected: str,
+        found: str,
+        detail: tuple[str, ...],
+    ) -> None:
+        offset = self.prices.offset(tick)
+        between = (
+            f"between versions {leg.start.version} and {leg.end.version}, tick offsets "
+            f"{self.prices.offset(max(leg.start.first, 0))} and "
+            f"{self.prices.offset(max(leg.end.last, 0))}"
+        )
+        self.violations.append(
+            Violation(
+                "crossing",
+                self._ledger.account,
+                expected,
+                found,
+                where=f"tick offset {offset}, version {version}",
+                detail=(between, *detail, f"standing: {leg.standing.brief()}"),
+            )
+        )
+
+
+_ADOPTION = 10_000
+"""Milliseconds within which every worker has switched to a new reference set."""

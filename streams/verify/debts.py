@@ -1,0 +1,216 @@
+"""Steps that pay debts: same-coin repayment, and collateral sold for the owed coin (RD-1, RD-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from monitor.exact import ONE, ZERO
+from streams.verify.book import Book
+from streams.verify.situation import Planned, Situation, Step, ceil_to, floor_to
+from streams.verify.tables import counts, first_rate, tier_index
+
+__all__ = ["debt_target", "repay_debt", "same_coin_repayment"]
+
+
+def _repay_price(situation: Situation, currency: str) -> Decimal | None:
+    coin = situation.before.coins[currency]
+    debt = coin.liability * coin.price
+    return coin.price * (ONE + situation.before.adjusted_equity / debt) if debt else None
+
+
+def available(situation: Situation, currency: str) -> Decimal:
+    """Return what may be sold or repaid of a coin (CU-5)."""
+    coin, cash = situation.before.coins[currency], situation.book.balance(currency).cash
+    if situation.mode == "spot":
+        return max(ZERO, cash - coin.frozen)
+    return max(ZERO, min(coin.equity - coin.frozen, cash))
+
+
+def same_coin_repayment(situation: Situation) -> Step | None:
+    """RD-1 (a): available balances pay interest and debt of their own coin, in one command."""
+    book, actions = situation.book.copy(), []
+    for name, coin in sorted(situation.before.coins.items()):
+        held = situation.book.balance(name)
+        amount = min(available(situation, name), held.borrowed + held.accrued)
+        if amount > 0:
+            book.repay(name, amount)
+            actions.append(
+                Planned(
+                    "repay",
+                    amount,
+                    amount * coin.price,
+                    currency=name,
+                    bankruptcy_price=_repay_price(situation, name),
+                )
+            )
+    if not actions:
+        return None
+    return situation.step("same_coin_repayment", tuple(actions), book, "same_coin_repayment")
+
+
+def debt_target(situation: Situation, currency: str) -> Decimal:
+    """RD-3: the upper bound of the next lower borrow tier, in coin; zero from the lowest."""
+    tiers = situation.reference.currencies[currency].borrow_tiers
+    index = tier_index(tiers, situation.before.coins[currency].potential) if tiers else 0
+    return tiers[index - 1].up_to if index > 0 else ZERO
+
+
+def _sale_order(situation: Situation) -> list[str]:
+    """Return the coins that may be sold, in the order of the setting `sale_order`."""
+    sign = 1 if situation.policy.sale_order == "lowest_rate_first" else -1
+    specs = situation.reference.currencies
+    names = [
+        name
+        for name, coin in situation.before.coins.items()
+        if coin.liability == 0
+        and first_rate(specs[name]) > 0
+        and counts(situation.book, name, situation.reference)
+        and available(situation, name) > 0
+    ]
+    return sorted(names, key=lambda n: (sign * first_rate(specs[n]), specs[n].liquidity_rank, n))
+
+
+class _Seller:
+    """Sells collateral for one owed coin, on a copy of the book."""
+
+    def __init__(self, situation: Situation, owed: str, need: Decimal, debt: Decimal) -> None:
+        self.situation, self.owed, self.need, self.debt = situation, owed, need, debt
+        self.keep = ONE - situation.fees.spot_taker
+        self.book: Book = situation.book.copy()
+        self.received = ZERO
+        self.actions: list[Planned] = []
+
+    def sell(self, coin: str) -> None:
+        """Sell up to the available balance of `coin`, straight or through a common quote."""
+        reference = self.situation.reference
+        room = available(self.situation, coin)
+        straight = reference.spot_pair(coin, self.owed)
+        if straight is not None:
+            self._sell_straight(straight, coin, room)
+            return
+        turned = reference.spot_pair(self.owed, coin)
+        if turned is not None:
+            self._buy_straight(turned, coin, room)
+            return
+        quote = self._common_quote(coin)
+        if quote is not None:
+            self._through(coin, quote, room)
+
+    def _price(self, base: str, quote: str) -> Decimal | None:
+        base_price, quote_price = self.situation.index(base), self.situation.index(quote)
+        if base_price is None or quote_price is None:
+            return None
+        return base_price / quote_price
+
+    def _lot(self, instrument: str) -> Decimal:
+        return self.situation.reference.instruments[instrument].lot
+
+    def _rounded(
+        self, wanted: Decimal, most: Decimal, lot: Decimal, gain: Callable[[Decimal], Decimal]
+    ) -> Decimal:
+        """Round up so that the target is reached; down when that is too much."""
+        up = ceil_to(wanted, lot)
+        if up <= most and self.received + gain(up) <= self.debt:
+            return up
+        return floor_to(min(wanted, most), lot)
+
+    def _sell_straight(self, instrument: str, coin: str, room: Decimal) -> None:
+        price = self._price(coin, self.owed)
+        if price is None:
+            return
+        wanted = self.need / (price * self.keep)
+        quantity = self._rounded(
+            wanted, room, self._lot(instrument), lambda q: q * price * self.keep
+        )
+        self._trade(instrument, "sell", coin, self.owed, quantity, price)
+
+    def _buy_straight(self, instrument: str, coin: str, room: Decimal) -> None:
+        price = self._price(self.owed, coin)
+        if price is None:
+            return
+        quantity = self._rounded(
+            self.need / self.keep, room / price, self._lot(instrument), lambda q: q * self.keep
+        )
+        self._trade(instrument, "buy", self.owed, coin, quantity, price)
+
+    def _common_quote(self, coin: str) -> str | None:
+        reference = self.situation.reference
+        quotes = {
+            spec.quote
+            for spec in reference.instruments.values()
+            if spec.kind == "spot" and spec.underlying == coin
+        }
+        first = {"USDT": 0, "USDC": 1, "USD": 2}
+        for quote in sorted(quotes, key=lambda name: (first.get(name, 3), name)):
+            if reference.spot_pair(self.owed, quote) is not None:
+                return quote
+        return None
+
+    def _through(self, coin: str, quote: str, room: Decimal) -> None:
+        reference = self.situation.reference
+        sold, bought = reference.spot_pair(coin, quote), reference.spot_pair(self.owed, quote)
+        sale_price, buy_price = self._price(coin, quote), self._price(self.owed, quote)
+        if sold is None or bought is None or sale_price is None or buy_price is None:
+            return
+        most = room * sale_price * self.keep / buy_price
+        buy = self._rounded(self.need / self.keep, most, self._lot(bought), lambda q: q * self.keep)
+        sell = ceil_to(buy * buy_price / (sale_price * self.keep), self._lot(sold))
+        if sell > room:
+            sell = floor_to(room, self._lot(sold))
+            buy = floor_to(min(buy, sell * sale_price * self.keep / buy_price), self._lot(bought))
+        if buy > 0:
+            self._trade(sold, "sell", coin, quote, sell, sale_price)
+            self._trade(bought, "buy", self.owed, quote, buy, buy_price)
+
+    def _trade(
+        self, instrument: str, side: str, base: str, quote: str, quantity: Decimal, price: Decimal
+    ) -> None:
+        if quantity <= 0:
+            return
+        if side == "sell":
+            gains, amount = quote, quantity * price * self.keep
+            self.book.move_cash(base, -quantity)
+        else:
+            gains, amount = base, quantity * self.keep
+            self.book.move_cash(quote, -quantity * price)
+        self.book.move_cash(gains, amount)
+        if gains == self.owed:
+            self.received += amount
+            self.need -= amount
+        self.actions.append(
+            Planned(
+                side,
+                quantity,
+                quantity * (self.situation.index(base) or ZERO),
+                instrument=instrument,
+                side="sell" if side == "sell" else "buy",
+            )
+        )
+
+
+def repay_debt(situation: Situation, owed: str) -> Step | None:
+    """Return the step that brings one debt to its target; None when it cannot be traded."""
+    coin = situation.before.coins[owed]
+    target = debt_target(situation, owed)
+    seller = _Seller(situation, owed, coin.potential - target, coin.liability)
+    for name in _sale_order(situation):
+        if seller.need <= 0:
+            break
+        seller.sell(name)
+    if not seller.actions:
+        return None
+    book, actions = seller.book, seller.actions
+    if situation.mode == "spot":
+        held = situation.book.balance(owed)
+        pays = seller.received + available(situation, owed) - abs(min(ZERO, held.cash))
+        amount = min(pays, held.borrowed + held.accrued)
+        if amount > 0:
+            book.repay(owed, amount)
+            price = _repay_price(situation, owed)
+            value = amount * coin.price
+            actions.append(Planned("repay", amount, value, currency=owed, bankruptcy_price=price))
+        phase = "full" if target == 0 else "tier"
+    else:
+        phase = "unhedged"
+    return situation.step(phase, tuple(actions), book, owed)

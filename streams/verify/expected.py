@@ -1,0 +1,174 @@
+"""What one assessment must say, by the rules of the episode (ES, OC)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from monitor.exact import ZERO, plain
+from monitor.schema import EpisodeNotice, OrderCancel, WarningCommand
+from streams.verify.book import Book
+from streams.verify.catalog import ReferenceSet
+from streams.verify.emitted import AnyCommand, Decision
+from streams.verify.figures import Figures
+from streams.verify.inputs import Moment
+from streams.verify.market import Market
+from streams.verify.plan import Plan, next_step
+from streams.verify.situation import Situation
+from streams.verify.standing import Pending, Standing, cancellable, unnamed_orders
+
+__all__ = ["Group", "Token", "expected_tokens", "spoken", "token_of"]
+
+Token = tuple[str, ...]
+"""What a command says: its state or reason, its level or orders."""
+
+_ACTIONS = ("ES-4", "OC-1", "reduction")
+
+
+@dataclass(slots=True)
+class Group:
+    """The commands of one assessment, with everything they are judged against."""
+
+    decisions: list[Decision]
+    book: Book
+    version: int
+    out_of_sync: bool
+    reference: ReferenceSet
+    moment: Moment
+    market: Market
+    figures: Figures
+    plan: Plan | None = None
+
+    @property
+    def now(self) -> int:
+        """The clock at the decision."""
+        return self.decisions[0].command.decided_at
+
+    @property
+    def mode(self) -> str:
+        """The account's mode."""
+        return self.book.settings.mode
+
+    @property
+    def shortfall(self) -> Decimal:
+        """USD that an insurance fund would cover (ES-7)."""
+        return max(ZERO, -self.figures.total_equity)
+
+    def level(self, name: str) -> Decimal:
+        """Return a level of the policy for the account's mode."""
+        return self.reference.policy.level(name, self.mode)
+
+    def under(self, name: str) -> bool:
+        """Return whether the ratio is at or below a level."""
+        return self.figures.ratio is not None and self.figures.ratio <= self.level(name)
+
+    def over(self, name: str) -> bool:
+        """Return whether the ratio is above a level, or there is none (MR-1)."""
+        return not self.under(name)
+
+
+def token_of(command: AnyCommand) -> Token:
+    """Return what a command says."""
+    if isinstance(command, EpisodeNotice):
+        return (command.state,)
+    if isinstance(command, WarningCommand):
+        if command.state == "cleared":
+            return ("cleared",)
+        return (command.state, plain(command.level))
+    if isinstance(command, OrderCancel):
+        return (command.reason, *sorted(command.order_ids))
+    return ("reduction",)
+
+
+def spoken(tokens: list[Token]) -> str:
+    """Return tokens as a phrase."""
+    return ", ".join(" ".join(token) for token in tokens) or "nothing"
+
+
+def expected_tokens(
+    group: Group, standing: Standing, found: list[Token]
+) -> tuple[list[Token], list[Token]]:
+    """Return what this assessment must say, in order, and what it may say besides.
+
+    Leaves the reduction step that was planned for it, if any, in `group.plan`.
+    """
+    expected: list[Token] = []
+    optional: list[Token] = []
+    if not standing.open:
+        if not (group.under("warning") or group.figures.oc_1):
+            return [], []
+        expected.append(("opened",))
+        standing = standing.opened()
+    ratio = group.figures.ratio
+    if ratio is not None:
+        level = standing.level_reached(ratio, group.reference.policy, group.mode)
+        if level is not None:
+            expected.append(("worsened" if standing.entered else "entered", plain(level)))
+            standing = replace(standing, entered=True, lowest=level)
+    pending = standing.waiting_for(group.book, group.version, group.now)
+    acted = _action(group, standing, pending, found)
+    expected += acted
+    if group.figures.adjusted_equity < 0 and standing.bankrupt is None:
+        optional.append(("bankrupt",))
+    waiting = pending is not None or any(token[0] in _ACTIONS for token in acted)
+    _ends(group, standing, waiting, expected, optional)
+    return expected, optional
+
+
+def _ends(
+    group: Group,
+    standing: Standing,
+    waiting: bool,
+    expected: list[Token],
+    optional: list[Token],
+) -> None:
+    """ES-3, ES-4, ES-5: what is said when the account is better off."""
+    if group.over("liquidation_exit") and not waiting and standing.cancelled:
+        if not standing.reduced:
+            expected.append(("cancel_sufficient",))
+        elif standing.uncertain:
+            optional.append(("cancel_sufficient",))
+    if group.over("warning_exit"):
+        if standing.entered:
+            expected.append(("cleared",))
+        if not waiting and not group.figures.oc_1:
+            expected.append(("closed",))
+
+
+def _action(
+    group: Group, standing: Standing, pending: Pending | None, found: list[Token]
+) -> list[Token]:
+    if group.under("liquidation") or _stage_goes_on(group, standing):
+        if unnamed_orders(standing, group.book, pending):
+            names = sorted(order.order_id for order in cancellable(standing, group.book))
+            return [("ES-4", *names)]
+        if pending is not None or group.moment.stale or group.out_of_sync:
+            return []
+        return _reduction(group, standing, found)
+    if not group.figures.oc_1:
+        return []
+    names = [name for name in group.figures.cancellable if name not in standing.given_up]
+    named: tuple[str, ...] = ()
+    if pending is not None and isinstance(pending.command, OrderCancel):
+        named = pending.command.order_ids
+    return [("OC-1", *names)] if any(name not in named for name in names) else []
+
+
+def _stage_goes_on(group: Group, standing: Standing) -> bool:
+    """ES-5: with an exit above the level, a stage that began goes on between the two."""
+    began = standing.cancelled or standing.reduced
+    return began and not standing.uncertain and group.under("liquidation_exit")
+
+
+def _reduction(group: Group, standing: Standing, found: list[Token]) -> list[Token]:
+    quotes = group.moment.all_quotes(group.market)
+    group.plan = next_step(Situation(group.book, quotes, group.reference, group.figures))
+    said = standing.bankrupt
+    if group.plan.step is None:
+        return [("bankrupt",)] if said is None else []
+    takeover = group.plan.step.phase == "takeover"
+    grown = said is None or (takeover and group.shortfall > said)
+    must = group.figures.adjusted_equity < 0 and grown
+    # The rules do not say whether a takeover of an account that is still above water is one.
+    may = takeover and said is None and ("bankrupt",) in found
+    return [("bankrupt",), ("reduction",)] if must or may else [("reduction",)]

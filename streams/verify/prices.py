@@ -1,0 +1,107 @@
+"""Prices as float arrays over all ticks, with the extremes of blocks, for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.verify.market import VIA, Market
+
+__all__ = ["BLOCKS", "FloatPrices", "Floats", "Ints", "Row"]
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+BLOCKS = (2048, 64)
+"""Ticks a block, coarse to fine."""
+
+
+@dataclass(slots=True)
+class Row:
+    """One price at every tick; NaN before its first. Extremes are by block size."""
+
+    values: Floats
+    changed: Ints
+    """Indices of the ticks at which the value is another one than before."""
+    low: dict[int, Floats]
+    high: dict[int, Floats]
+    largest: float
+    smallest: float
+
+
+class FloatPrices:
+    """Rows by name: a currency's USD index (`BTC`), a derivative's mark (`BTC-USDT-SWAP/mark`)."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._offsets = np.asarray(market.offsets, dtype=np.int64)
+        self.ticks = len(market.offsets)
+        self.clock = np.asarray(market.clock, dtype=np.int64)
+        self.appended = np.maximum.accumulate(np.asarray(market.appended, dtype=np.int64))
+        self._rows: dict[str, Row] = {}
+
+    def at(self, offset: int) -> int:
+        """Return the index of the last tick up to `offset`, -1 before the first."""
+        return int(np.searchsorted(self._offsets, offset, side="right")) - 1
+
+    def offset(self, index: int) -> int:
+        """Return the offset of the tick at `index`."""
+        return int(self._offsets[index])
+
+    def row(self, name: str) -> Row:
+        """Return the row of a name, made on first use."""
+        row = self._rows.get(name)
+        if row is None:
+            values = self._symbol(name) if "/" in name else self._index(name)
+            row = self._rows[name] = self._built(values)
+        return row
+
+    def changed(self, names: Iterable[str]) -> Ints:
+        """Return, rising, the ticks at which any of these rows changes."""
+        parts = [self.row(name).changed for name in names]
+        return np.unique(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)
+
+    def _symbol(self, key: str) -> Floats:
+        series = self._market.series.get(key)
+        if series is None or not series.offsets:
+            return np.full(self.ticks, np.nan)
+        places = np.searchsorted(self._offsets, np.asarray(series.offsets, dtype=np.int64))
+        lengths = np.diff(np.append(places, self.ticks))
+        prices = np.asarray([float(price) for price in series.prices])
+        return np.concatenate([np.full(places[0], np.nan), np.repeat(prices, lengths)])
+
+    def _index(self, currency: str) -> Floats:
+        """PX-2, tick by tick: a route serves until one that ranks before it has a price."""
+        if currency == "USD":
+            return np.ones(self.ticks)
+        values = self._symbol(f"{currency}-USD/index")
+        for via in VIA:
+            key = f"{currency}-{via}/index"
+            if via != currency and key in self._market.series and np.isnan(values).any():
+                routed = self._symbol(key) * self._symbol(f"{via}-USD/index")
+                values = np.where(np.isnan(values), routed, values)
+        return values
+
+    def _built(self, values: Floats) -> Row:
+        before = np.concatenate([[np.nan], values[:-1]])
+        differs = (values != before) & ~np.isnan(values)
+        low, high = {}, {}
+        for size in BLOCKS:
+            count = -(-self.ticks // size)
+            padded = np.full(count * size, np.nan)
+            padded[: self.ticks] = values
+            blocks = padded.reshape(count, size)
+            low[size] = np.fmin.reduce(blocks, axis=1)
+            high[size] = np.fmax.reduce(blocks, axis=1)
+        known = values[~np.isnan(values)]
+        return Row(
+            values,
+            np.flatnonzero(differs).astype(np.int64),
+            low,
+            high,
+            float(known.max()) if known.size else 0.0,
+            float(known.min()) if known.size else 1.0,
+        )

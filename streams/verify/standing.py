@@ -1,0 +1,224 @@
+"""Where an account's episode stands after its commands, and what is due from there (ES)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from monitor.schema import (
+    Action,
+    EpisodeNotice,
+    Order,
+    OrderCancel,
+    Policy,
+    Reduction,
+    WarningCommand,
+)
+from streams.verify.book import Book
+from streams.verify.emitted import AnyCommand
+
+__all__ = [
+    "Due",
+    "Pending",
+    "Standing",
+    "advanced",
+    "after_stuck",
+    "cancellable",
+    "carried_out",
+    "seconds",
+    "unnamed_orders",
+]
+
+
+def seconds(amount: Decimal, policy: Policy) -> int:
+    """Return some seconds of the policy in milliseconds of the clock, `time_scale` applied."""
+    return int(amount * policy.time_scale * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A cancel or reduction that was commanded; `stuck_at` is the version it got stuck at."""
+
+    command: OrderCancel | Reduction
+    stuck_at: int | None = None
+
+    def over(self, book: Book, version: int, now: int) -> bool:
+        """Return whether it no longer holds up the next step (ES-4 to ES-6)."""
+        if carried_out(self.command, book) or now > self.command.expires_at:
+            return True
+        if self.stuck_at is None:
+            return False
+        return isinstance(self.command, OrderCancel) or version > self.stuck_at
+
+
+def carried_out(command: OrderCancel | Reduction, book: Book) -> bool:
+    """Return whether the account's events confirm a command."""
+    if isinstance(command, OrderCancel):
+        return all(book.order_ended(order_id) for order_id in command.order_ids)
+    return all(_action_done(command.command_id, action, book) for action in command.actions)
+
+
+def _action_done(command_id: str, action: Action, book: Book) -> bool:
+    if action.instrument is not None:
+        if (command_id, action.instrument) in book.final:
+            return True
+        spot = action.action in ("sell", "buy")
+        side = "net" if spot else action.position_side or "net"
+        done = book.done.get((command_id, f"{action.instrument}/{side}", ""), Decimal(0))
+        return done >= action.quantity
+    kind = "repay" if action.action == "repay" else "adjustment"
+    return book.done.get((command_id, kind, action.currency or ""), Decimal(0)) >= action.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The ratios between which nothing is due: (`below`, `above`], each None when open."""
+
+    below: Decimal | None
+    above: Decimal | None
+    reduction: bool = False
+    """At `below` a reduction is due, which a stale price or a missing event holds up."""
+    what: str = ""
+    what_above: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An account's escalation between two decisions."""
+
+    number: int = 0
+    open: bool = False
+    entered: bool = False
+    lowest: Decimal | None = None
+    """The lowest warning level used in this episode."""
+    pending: Pending | None = None
+    given_up: frozenset[str] = frozenset()
+    cancelled: bool = False
+    """The liquidation stage saw a cancel."""
+    reduced: bool = False
+    """The liquidation stage saw a reduction."""
+    uncertain: bool = False
+    """The stage may have ended in silence since its reduction."""
+    bankrupt: Decimal | None = None
+    """The last shortfall stated in this episode."""
+    steps: int = 0
+
+    def opened(self) -> Standing:
+        """Return the standing at the start of the next episode."""
+        return Standing(number=self.number + 1, open=True)
+
+    def closed(self) -> Standing:
+        """Return the standing after an episode."""
+        return Standing(number=self.number)
+
+    def waiting_for(self, book: Book, version: int, now: int) -> Pending | None:
+        """Return what is still pending on this book at this time."""
+        if self.pending is None or self.pending.over(book, version, now):
+            return None
+        return self.pending
+
+    def next_level(self, policy: Policy, mode: str) -> Decimal | None:
+        """Return the highest warning level that is not used yet."""
+        if not self.entered:
+            return policy.level("warning", mode)
+        lowest = self.lowest if self.lowest is not None else policy.level("warning", mode)
+        return max((level for level in policy.worsened if level < lowest), default=None)
+
+    def level_reached(self, ratio: Decimal, policy: Policy, mode: str) -> Decimal | None:
+        """Return the level a warning would name at `ratio`; None when none is due (ES-3)."""
+        warning = policy.level("warning", mode)
+        if not self.entered:
+            reached = [level for level in (warning, *policy.worsened) if ratio <= level]
+            return min(reached) if ratio <= warning else None
+        lowest = self.lowest if self.lowest is not None else warning
+        return min((level for level in policy.worsened if ratio <= level < lowest), default=None)
+
+    def brief(self) -> str:
+        """Return the standing in one line."""
+        waits = "nothing"
+        if self.pending is not None:
+            command = self.pending.command
+            waits = f"sequence {command.sequence} {command.kind} until {command.expires_at}"
+        return (
+            f"episode {self.number} {'open' if self.open else 'closed'}, warning "
+            f"{'entered' if self.entered else 'not entered'} lowest {self.lowest}, last action "
+            f"{waits}, stage cancelled {self.cancelled} reduced {self.reduced}, "
+            f"given up {sorted(self.given_up)}, bankrupt {self.bankrupt}"
+        )
+
+    def due(self, book: Book, version: int, now: int, policy: Policy) -> Due:
+        """Return the ratios at which something would be due on this book."""
+        mode = book.settings.mode
+        below, what, reduction = self.next_level(policy, mode), "a warning", False
+        if below is None:
+            pending = self.waiting_for(book, version, now)
+            if unnamed_orders(self, book, pending):
+                below, what = policy.level("liquidation", mode), "an ES-4 cancel"
+            elif pending is None:
+                below, reduction = policy.level("liquidation", mode), True
+                what = "a reduction step"
+        above, what_above = None, ""
+        if self.entered:
+            above, what_above = policy.level("warning_exit", mode), "the warning cleared"
+        return Due(below, above, reduction, what, what_above)
+
+
+def unnamed_orders(standing: Standing, book: Book, pending: Pending | None) -> list[Order]:
+    """Return the open orders that a cancel at the liquidation level would still have to name."""
+    named: tuple[str, ...] = ()
+    if pending is not None and isinstance(pending.command, OrderCancel):
+        named = pending.command.order_ids
+    return [order for order in cancellable(standing, book) if order.order_id not in named]
+
+
+def cancellable(standing: Standing, book: Book) -> list[Order]:
+    """Return the open orders that ES-4 names: not the executor's, not those given up."""
+    return [
+        order
+        for order in book.open_orders()
+        if order.command_id is None and order.order_id not in standing.given_up
+    ]
+
+
+def after_stuck(standing: Standing, version: int) -> Standing:
+    """Return the standing once `stuck` went out for what was pending (ES-6)."""
+    pending = standing.pending
+    if pending is None:
+        return standing
+    given_up = standing.given_up
+    if isinstance(pending.command, OrderCancel):
+        given_up |= frozenset(pending.command.order_ids)
+    return replace(standing, pending=replace(pending, stuck_at=version), given_up=given_up)
+
+
+def advanced(standing: Standing, command: AnyCommand) -> Standing:
+    """Follow a command, right or wrong, so that one fault does not breed others."""
+    if isinstance(command, EpisodeNotice):
+        return _noticed(standing, command)
+    if isinstance(command, WarningCommand):
+        if command.state == "cleared":
+            return replace(standing, entered=False)
+        levels = (command.level, standing.lowest)
+        lowest = min(level for level in levels if level is not None)
+        return replace(standing, entered=True, lowest=lowest)
+    if isinstance(command, OrderCancel):
+        liquidation = command.reason == "ES-4"
+        return replace(
+            standing,
+            pending=Pending(command),
+            cancelled=standing.cancelled or liquidation,
+            uncertain=standing.uncertain or (liquidation and standing.reduced),
+        )
+    return replace(standing, pending=Pending(command), reduced=True, steps=standing.steps + 1)
+
+
+def _noticed(standing: Standing, notice: EpisodeNotice) -> Standing:
+    if notice.state == "opened":
+        return standing.opened()
+    if notice.state == "closed":
+        return standing.closed()
+    if notice.state == "bankrupt":
+        return replace(standing, bankrupt=notice.shortfall or Decimal(0))
+    if notice.state == "cancel_sufficient":
+        return replace(standing, cancelled=False, reduced=False, uncertain=False)
+    return standing
