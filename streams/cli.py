@@ -224,3 +224,17 @@ def evaluate(
     from streams.commands.show import run_evaluate
 
     raise typer.Exit(run_evaluate(file, as_json=as_json))
+
+
+@app.command()
+def verify(
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+) -> None:
+    """Check a run over its topics.
+
+    Every command must follow from the inputs it carries, and no crossing may stay unanswered.
+    Exits with 1 when something was found.
+    """
+    from streams.commands.verify import run
+
+    raise typer.Exit(run(as_json=as_json))

@@ -29,6 +29,7 @@ __all__ = [
     "Topics",
     "TopicsError",
     "ensure",
+    "require",
     "topic_specs",
 ]
 
@@ -196,6 +197,19 @@ def ensure(settings: Settings, *, create: bool = True) -> list[TopicState]:
     except KafkaException as error:
         raise TopicsError(f"brokers {settings.brokers}: {_reason(error)}") from error
     return [_state(spec, created, there, found) for spec in specs]
+
+
+def require(settings: Settings, names: Iterable[str]) -> None:
+    """Raise `TopicsError` when the brokers do not answer or one of these topics is missing."""
+    try:
+        there = AdminClient(confluent_config(settings)).list_topics(timeout=_TIMEOUT_SECONDS).topics
+    except KafkaException as error:
+        raise TopicsError(f"brokers {settings.brokers}: {_reason(error)}") from error
+    missing = sorted(set(names) - there.keys())
+    if missing:
+        raise TopicsError(
+            f"brokers {settings.brokers}: no topic {', '.join(missing)}; `liqmon topics` creates it"
+        )
 
 
 def _reason(error: KafkaException) -> str:

@@ -25,7 +25,7 @@ from streams.reference.records import (
     mismatches,
 )
 from streams.settings import Settings
-from streams.topics import Topics
+from streams.topics import Topics, require
 
 __all__ = ["Publication", "PublishError", "publish", "published_file"]
 
@@ -50,7 +50,8 @@ class Publication:
 async def publish(
     settings: Settings, document: Document, *, now_ms: int | None = None
 ) -> Publication:
-    """Publish a checked file as one set; raises `PublishError`."""
+    """Publish a checked file as one set; raises `PublishError`, `TopicsError`."""
+    await asyncio.to_thread(require, settings, [Topics(settings.topic_prefix).reference])
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             return await _publish(settings, document, now_ms)
@@ -64,9 +65,10 @@ async def publish(
 async def published_file(settings: Settings) -> dict[str, Any] | None:
     """Return the reference file that is on the topic now, None when there is none whole.
 
-    Raises `PublishError` when the brokers do not answer.
+    Raises `PublishError`, and `TopicsError` when there is no such topic.
     """
     topic = Topics(settings.topic_prefix).reference
+    await asyncio.to_thread(require, settings, [topic])
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             entries, closing = await _current(settings, topic)

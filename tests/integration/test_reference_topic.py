@@ -15,9 +15,9 @@ from monitor.reference import Reference, load_reference, set_hash
 from streams.connection import kafka_client
 from streams.dead_letters import BadRecord
 from streams.documents import Document
-from streams.reference import Publication, PublishError, ReferenceFollower, publish
+from streams.reference import Publication, ReferenceFollower, publish
 from streams.settings import Settings
-from streams.topics import Topics, ensure
+from streams.topics import Topics, TopicsError, ensure
 
 pytestmark = pytest.mark.integration
 
@@ -187,7 +187,12 @@ async def test_an_old_set_without_its_compacted_entries_is_no_error(settings: Se
         assert following.bad == []
 
 
+async def test_publishing_needs_the_topic(kafka: str, topic_prefix: str) -> None:
+    with pytest.raises(TopicsError, match=f"no topic {topic_prefix}reference"):
+        await _publish(Settings(brokers=kafka, topic_prefix=topic_prefix), FILE)
+
+
 async def test_publishing_to_nobody_fails_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.reference.publisher._TIMEOUT_SECONDS", 0.5)
-    with pytest.raises(PublishError, match=r"127\.0\.0\.1:1"):
+    monkeypatch.setattr("streams.topics._TIMEOUT_SECONDS", 0.5)
+    with pytest.raises(TopicsError, match=r"127\.0\.0\.1:1"):
         await _publish(Settings(brokers="127.0.0.1:1"), FILE)

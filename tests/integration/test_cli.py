@@ -1,0 +1,131 @@
+"""Commands as processes against the real broker."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from streams.settings import Settings
+from streams.topics import Topics, ensure
+from tests.support.outputs import warning
+
+pytestmark = pytest.mark.integration
+
+REFERENCE = 'currencies: {BTC: {}, USDT: {}}\npolicy: {warning: "3"}\n'
+
+
+class Liqmon:
+    """Starts `python -m streams` in a folder and with an environment of its own."""
+
+    def __init__(self, brokers: str, prefix: str, folder: Path) -> None:
+        self._folder = folder
+        self._environment = {
+            **os.environ,
+            "LIQMON_BROKERS": brokers,
+            "LIQMON_TOPIC_PREFIX": prefix,
+            "LIQMON_PARTITIONS": "2",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "streams", *arguments],
+            cwd=self._folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def liqmon(kafka: str, topic_prefix: str, tmp_path: Path) -> Liqmon:
+    return Liqmon(kafka, topic_prefix, tmp_path)
+
+
+def test_topics_are_created_checked_and_reported(
+    liqmon: Liqmon, kafka: str, topic_prefix: str
+) -> None:
+    code, out, _ = liqmon.run("topics", "--check")
+    assert code == 1
+    assert "missing" in out
+    code, out, _ = liqmon.run("topics")
+    assert code == 0
+    assert f"{topic_prefix}fills" in out
+    assert "created" in out
+    code, out, _ = liqmon.run("topics", "--check")
+    assert code == 0
+    assert {line.split()[-1] for line in out.splitlines()[1:]} == {"ok"}
+
+
+def test_a_reference_set_is_published(
+    liqmon: Liqmon, kafka: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    ensure(Settings(brokers=kafka, topic_prefix=topic_prefix, partitions=2))
+    (tmp_path / "reference.yaml").write_text(REFERENCE)
+    code, out, err = liqmon.run("reference", "publish", "reference.yaml")
+    assert (code, err) == (0, "")
+    assert "3 entries, 3 changed" in out
+    (tmp_path / "reference.yaml").write_text(REFERENCE.replace("BTC: {}, ", ""))
+    code, out, _ = liqmon.run("reference", "publish", "reference.yaml")
+    assert code == 0
+    assert "removed currency:BTC" in out
+    (tmp_path / "reference.yaml").write_text(REFERENCE.replace('"3"', '"0"'))
+    code, out, err = liqmon.run("reference", "publish", "reference.yaml")
+    assert (code, out) == (1, "")
+    assert "reference.yaml:2: policy" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_watch_follows_and_ends_in_order(
+    liqmon: Liqmon, kafka: str, topic_prefix: str, number: signal.Signals
+) -> None:
+    settings = Settings(brokers=kafka, topic_prefix=topic_prefix, partitions=2)
+    ensure(settings)
+    process = liqmon.start("watch", "--json", "--kind", "warning", "--account", "b", "--from-start")
+    guard = threading.Timer(60, process.kill)
+    guard.start()
+    try:
+        producer = Producer({"bootstrap.servers": kafka})
+        for message in (warning(1, account_id="a"), warning(2, account_id="b")):
+            producer.produce(
+                Topics(topic_prefix).warnings,
+                message.model_dump_json().encode(),
+                key=message.account_id,
+            )
+        producer.flush()
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["command_id"] == "w-2"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+        assert (process.returncode, out) == (0, "")
+        assert "Traceback" not in err
+    finally:
+        guard.cancel()
+        process.kill()
+        process.wait()
+
+
+def test_verify_says_which_topics_are_missing(liqmon: Liqmon) -> None:
+    code, out, err = liqmon.run("verify")
+    assert (code, out) == (1, "")
+    assert "do not exist" in err
+    assert "Traceback" not in err
+
+
+def test_simulate_says_which_topics_are_missing(liqmon: Liqmon) -> None:
+    code, out, err = liqmon.run("simulate", "--accounts", "5")
+    assert (code, out) == (1, "")
+    assert "no topic" in err
+    assert "Traceback" not in err
