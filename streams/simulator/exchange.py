@@ -68,6 +68,7 @@ class CommandRecord:
     ended: set[str] = field(default_factory=set)
     """Instruments on which this command's orders are final."""
     running: bool = False
+    expires_at: int = 0
 
 
 class Exchange:

@@ -6,7 +6,9 @@ import math
 import random
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from typing import Any
 
+from monitor.schema import ReferenceFile
 from streams.simulator import wire
 from streams.simulator.catalogue import Catalogue
 from streams.simulator.estimate import Draft, DraftOrder, Estimate, estimate
@@ -33,7 +35,7 @@ def generate(
     n: int,
     seed: int,
     prices: Mapping[str, Decimal],
-    catalogue: Catalogue,
+    reference: Catalogue | ReferenceFile | Mapping[str, Any],
     *,
     ts: int = 0,
 ) -> Iterator[wire.AccountEvent]:
@@ -43,6 +45,7 @@ def generate(
     The same arguments give the same bytes, and account i does not depend on `n`.
     Raises ValueError when USDT has no price.
     """
+    catalogue = reference if isinstance(reference, Catalogue) else Catalogue.of(reference)
     universe = Universe.of(catalogue, prices)
     for number in range(n):
         rng = random.Random(seed * 1_000_003 + number)
@@ -58,6 +61,9 @@ def _draw(rng: random.Random, universe: Universe) -> Draft:
         gearing = rng.random() if near else rng.betavariate(1.1, 2.2)
         draft = draw_shape(rng, levered=near)(rng, universe, equity, gearing)
         _settle(draft, rng, universe)
+        bare = not (near or draft.positions or draft.borrowed or draft.orders)
+        if bare and min(draft.cash.values()) >= 0:
+            return draft
         figures = estimate(draft, universe)
         if near:
             if not _scale_to(draft, universe, target):

@@ -21,6 +21,7 @@ class Market:
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], tuple[int, int, str]] = {}
+        self._rough: dict[tuple[str, str], float] = {}
         self.latest_ts = 0
         """The highest `ts` of any tick: the event clock."""
 
@@ -31,6 +32,7 @@ class Market:
         if last is not None and (tick.ts, tick.seq) <= last[:2]:
             return False
         self._last[key] = (tick.ts, tick.seq, tick.price)
+        self._rough[key] = float(tick.price)
         self.latest_ts = max(self.latest_ts, tick.ts)
         return True
 
@@ -65,6 +67,17 @@ class Market:
             return None
         return base / quote
 
+    def rough_price(self, contract: Contract) -> float | None:
+        """Return the trading price in floats: ten thousand ticks a second ask for it."""
+        if not contract.is_spot:
+            return self._rough.get((contract.name, "mark"))
+        base = self._rough.get((f"{contract.base}-USD", "index"))
+        quote = self._rough.get((f"{contract.quote}-USD", "index"))
+        if base is not None and quote is not None:
+            return base / quote
+        price = self.trading_price(contract)  # PX-2
+        return None if price is None else float(price)
+
 
 class RestingOrders:
     """Open limit orders by instrument and side, the nearest to the market first.
@@ -97,10 +110,9 @@ class RestingOrders:
             sells = self._waiting.get((contract.name, "sell"))
             if not buys and not sells:
                 continue
-            price = market.trading_price(contract)
-            if price is None:
+            now = market.rough_price(contract)
+            if now is None:
                 continue
-            now = float(price)
             while buys and -buys[0][0] >= now:
                 yield heapq.heappop(buys)[1:]
             while sells and sells[0][0] <= now:

@@ -21,6 +21,7 @@ __all__ = ["MissingTopic", "open_reader", "read_to_end", "rebuild", "restore"]
 
 _POLL_MS = 200
 _RECORDS_A_POLL = 5_000
+_DAY_MS = 86_400_000
 _PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
@@ -113,6 +114,8 @@ def restore(exchange: Exchange, history: list[wire.Event]) -> None:
     monitor plans anew once they are final.
     """
     last = -1
+    # On the event clock the last run's events tell the time until the first tick comes.
+    exchange.market.latest_ts = max(exchange.market.latest_ts, *(event.ts for event in history))
     for event in sorted(history, key=lambda e: -1 if e.account_seq is None else e.account_seq):
         if event.account_seq is None or event.account_seq <= last:
             continue
@@ -136,6 +139,7 @@ def _remember(exchange: Exchange, event: wire.Event) -> None:
     if isinstance(event, wire.AccountEvent) or event.command_id is None:
         return
     record = exchange.commands.setdefault(event.command_id, CommandRecord())
+    record.expires_at = event.ts + _DAY_MS  # its own is not told here; this is later
     if isinstance(event, wire.Order):
         if event.status != "open":
             record.ended.add(event.instrument)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from streams.simulator.estimate import Draft, DraftOrder, DraftPosition
 from streams.simulator.universe import Listing, Universe
@@ -14,14 +15,9 @@ Shape = Callable[[random.Random, Universe, float, float], Draft]
 """(randomness, universe, equity in USD, gearing 0 to 1) → draft."""
 
 
-def _pick_coin(rng: random.Random, universe: Universe, *, among: list[str]) -> str:
+def _pick_coin(rng: random.Random, universe: Universe, *, among: Sequence[str]) -> str:
     weights = [universe.coins[name].weight for name in among]
     return rng.choices(among, weights)[0]
-
-
-def _coins(universe: Universe) -> list[str]:
-    """Coins that may be collateral and trade against USDT."""
-    return [base for base, quote in universe.spot if quote == "USDT" and universe.coins[base].rate]
 
 
 def _hold(draft: Draft, universe: Universe, coin: str, usd: float) -> None:
@@ -55,7 +51,7 @@ def holder(rng: random.Random, universe: Universe, equity: float, gearing: float
     """Coins and dollars, nothing owed."""
     del gearing
     draft = Draft(mode="spot" if rng.random() < 0.6 else "multi_currency", equity=equity)
-    kinds = _coins(universe)
+    kinds = universe.tradable
     parts = [rng.expovariate(1.0) for _ in range(rng.choice((1, 1, 2, 2, 3, 4)))]
     dollars = rng.random() * 0.6 if parts and kinds else 1.0
     _hold(draft, universe, "USDT", equity * dollars)
@@ -68,7 +64,7 @@ def holder(rng: random.Random, universe: Universe, equity: float, gearing: float
 def derivatives(rng: random.Random, universe: Universe, equity: float, gearing: float) -> Draft:
     """One to three perpetuals on mixed collateral; most are long."""
     draft = Draft(mode="multi_currency", equity=equity, auto_borrow=rng.random() < 0.5)
-    kinds = _coins(universe)
+    kinds = universe.tradable
     coins = rng.random() if kinds and rng.random() < 0.4 else 0.0
     _hold(draft, universe, "USDT", equity * (1 - coins))
     if coins:
@@ -109,11 +105,11 @@ def coin_margined(rng: random.Random, universe: Universe, equity: float, gearing
 
 def spot_hedge(rng: random.Random, universe: Universe, equity: float, gearing: float) -> Draft:
     """Long a coin, short its perpetual."""
-    if not universe.linear or not _coins(universe):
+    if not universe.linear or not universe.tradable:
         return holder(rng, universe, equity, gearing)
     draft = Draft(mode="multi_currency", equity=equity, auto_borrow=True, schedule="vip")
     base = _pick_coin(
-        rng, universe, among=[c for c in _coins(universe) if c in universe.linear] or ["BTC"]
+        rng, universe, among=[c for c in universe.tradable if c in universe.linear] or ["BTC"]
     )
     coin = equity * (0.5 + gearing)
     _hold(draft, universe, base, coin)
@@ -141,7 +137,7 @@ def basis(rng: random.Random, universe: Universe, equity: float, gearing: float)
 def dollar_borrower(rng: random.Random, universe: Universe, equity: float, gearing: float) -> Draft:
     """Spot mode: borrowed USDT, spent on coins."""
     draft = Draft(mode="spot", equity=equity, borrow_leverage=rng.choice((2, 3, 5)))
-    kinds = _coins(universe)
+    kinds = universe.tradable
     if not kinds:
         return holder(rng, universe, equity, gearing)
     debt = equity * (0.1 + 1.9 * gearing)
@@ -156,7 +152,7 @@ def dollar_borrower(rng: random.Random, universe: Universe, equity: float, geari
 
 def coin_short(rng: random.Random, universe: Universe, equity: float, gearing: float) -> Draft:
     """A coin borrowed and sold for USDT: `borrowed` in spot mode, negative cash elsewhere."""
-    kinds = [c for c in _coins(universe) if universe.coins[c].borrow_tiers]
+    kinds = universe.tradable
     if not kinds:
         return holder(rng, universe, equity, gearing)
     spot = rng.random() < 0.6
@@ -181,7 +177,7 @@ def coin_short(rng: random.Random, universe: Universe, equity: float, gearing: f
 
 def negative_cash(rng: random.Random, universe: Universe, equity: float, gearing: float) -> Draft:
     """Multi-currency: USDT owed against coins, often with a perpetual on top."""
-    kinds = _coins(universe)
+    kinds = universe.tradable
     if not kinds:
         return holder(rng, universe, equity, gearing)
     draft = Draft(mode="multi_currency", equity=equity, auto_borrow=True)
@@ -207,16 +203,15 @@ LEVERED: tuple[tuple[Shape, float], ...] = (
 )
 """Shapes that have a ratio, with their weights."""
 _HOLDERS = 28.0
+_SHAPES: tuple[Shape, ...] = (*(shape for shape, _ in LEVERED), holder)
+_WEIGHTS = tuple(accumulate((*(weight for _, weight in LEVERED), _HOLDERS)))
 
 
 def draw_shape(rng: random.Random, *, levered: bool) -> Shape:
     """Return a shape; `levered` leaves out those that owe nothing."""
-    shapes = [shape for shape, _ in LEVERED]
-    weights = [weight for _, weight in LEVERED]
-    if not levered:
-        shapes.append(holder)
-        weights.append(_HOLDERS)
-    return rng.choices(shapes, weights)[0]
+    if levered:
+        return rng.choices(_SHAPES[:-1], cum_weights=_WEIGHTS[:-1])[0]
+    return rng.choices(_SHAPES, cum_weights=_WEIGHTS)[0]
 
 
 def add_orders(draft: Draft, rng: random.Random, universe: Universe) -> None:
@@ -251,7 +246,7 @@ def _derivative_order(draft: Draft, rng: random.Random, *, closes: bool) -> None
 
 
 def _spot_order(draft: Draft, rng: random.Random, universe: Universe) -> None:
-    coins = [c for c in _coins(universe) if (c, "USDT") in universe.spot]
+    coins = universe.tradable
     if not coins:
         return
     held = sorted(c for c in coins if draft.cash.get(c, 0.0) > 0)

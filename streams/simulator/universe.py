@@ -118,6 +118,8 @@ class Universe:
     takers: Mapping[str, tuple[float, float]]
     """Fee schedule → (spot, derivative) taker rate."""
     by_name: Mapping[str, Listing] = field(default_factory=dict)
+    tradable: tuple[str, ...] = ()
+    """Coins that count as collateral and trade against USDT."""
 
     @classmethod
     def of(cls, catalogue: Catalogue, prices: Mapping[str, Decimal]) -> Universe:
@@ -150,7 +152,8 @@ class Universe:
         takers.setdefault("default", (0.001, 0.0005))
         listings = (*spot.values(), *linear.values(), *inverse.values())
         names = {listing.contract.name: listing for listing in listings}
-        return cls(coins, spot, linear, inverse, takers, names)
+        tradable = tuple(base for base, quote in spot if quote == "USDT" and coins[base].rate)
+        return cls(coins, spot, linear, inverse, takers, names, tradable)
 
 
 def _index(name: str, values: Mapping[str, float]) -> float | None:

@@ -257,6 +257,8 @@ async def test_an_exchange_started_again_knows_what_was_filled(
         await send("reductions", other.account_id, reduction(other))
         events = await answers(settings, ended(2))
     assert [e for e in events if e.account_id == account.account_id] == first
+    # The second run's clock goes on from the first one's, not from this machine's.
+    assert {e.ts for e in events} == {T0 + 1}
 
 
 async def test_an_expired_command_is_not_carried_out(settings: SimulateSettings) -> None:
