@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.verify.check import Progress, check
 from streams.verify.records import TOPICS, History, Record
@@ -30,6 +31,7 @@ async def read_history(
 
     `client` holds further arguments of the consumer (security). Raises `MissingTopicError`.
     """
+    every = await _places(brokers, prefix, client or {})
     # assign() followed by a seek races with the reset, so the reset itself is the beginning.
     consumer = AIOKafkaConsumer(
         bootstrap_servers=brokers,
@@ -41,24 +43,37 @@ async def read_history(
     )
     await consumer.start()
     try:
-        existing = await consumer.topics()
-        missing = sorted(f"{prefix}{topic}" for topic in TOPICS if prefix + topic not in existing)
-        if missing:
-            raise MissingTopicError(f"topics {missing} do not exist at {brokers}")
-        records = await _read(consumer, prefix, progress)
+        records = await _read(consumer, every, prefix, progress)
     finally:
         await consumer.stop()
     return History(records)
 
 
-async def _read(
-    consumer: AIOKafkaConsumer, prefix: str, progress: Progress | None
-) -> dict[str, list[Record]]:
-    every = [
-        TopicPartition(prefix + topic, partition)
+async def _places(brokers: str, prefix: str, client: Mapping[str, Any]) -> list[TopicPartition]:
+    """Return every partition, topic by topic; a consumer knows only those of its own topics."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=brokers, **client)
+    try:
+        await admin.start()
+        found = await admin.describe_topics([prefix + topic for topic in TOPICS])
+    finally:
+        await admin.close()
+    there = {one["topic"]: one["partitions"] for one in found if one["partitions"]}
+    missing = sorted(prefix + topic for topic in TOPICS if prefix + topic not in there)
+    if missing:
+        raise MissingTopicError(f"topics {missing} do not exist at {brokers}")
+    return [
+        TopicPartition(prefix + topic, number)
         for topic in TOPICS
-        for partition in sorted(consumer.partitions_for_topic(prefix + topic) or ())
+        for number in sorted(part["partition"] for part in there[prefix + topic])
     ]
+
+
+async def _read(
+    consumer: AIOKafkaConsumer,
+    every: list[TopicPartition],
+    prefix: str,
+    progress: Progress | None,
+) -> dict[str, list[Record]]:
     consumer.assign(every)
     ends = await consumer.end_offsets(every)
     begins = await consumer.beginning_offsets(every)
