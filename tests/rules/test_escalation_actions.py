@@ -160,6 +160,13 @@ def test_es_4_not_sufficient_goes_on_to_a_reduction() -> None:
     assert kinds(world.move()) == ["reduction unhedged"]
 
 
+def test_es_4_a_stage_that_needed_a_reduction_says_nothing_of_the_cancel() -> None:
+    world = swap_world("2500", BUY)
+    world.run()
+    assert kinds(world.commands)[2:] == ["order_cancel ES-4", "reduction unhedged"]
+    assert not world.episode.liquidation
+
+
 def test_es_4_executors_orders_are_left_alone() -> None:
     world = swap_world("2500", order("x1", "BTC-USDT-SWAP", "sell", "10", None, command_id="c"))
     assert kinds(world.decide())[-1] == "reduction unhedged"

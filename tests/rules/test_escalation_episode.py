@@ -1,5 +1,6 @@
 """ES-1 to ES-3, ES-8: bands, episodes and warnings."""
 
+from dataclasses import replace
 from uuid import UUID, uuid5
 
 import msgspec
@@ -200,6 +201,22 @@ def test_px_4_stale_prices_stop_a_reductions_resend_until_they_are_back() -> Non
     assert world.deadline() == world.now + 5_000
     again = world.move()
     assert [(c.kind, c.attempt) for c in again] == [("reduction", 2)]
+
+
+def test_px_4_a_stale_price_that_only_the_trades_need_stops_the_reduction() -> None:
+    # ETH is owed and SOL held; they meet in USDT, which the account does not hold
+    world = World(account({"ETH": "-10", "SOL": "390"}))
+    held = world.book.prices["USDT-USD/index"]
+    world.book.prices["USDT-USD/index"] = replace(held, ts=START - 10_001)
+    assert "USDT-USD/index" not in world.figures().symbols
+    assert kinds(world.decide()) == [
+        "episode opened",
+        "warning entered",
+    ]
+    found = world.move()
+    assert kinds(found) == ["reduction unhedged"]
+    assert found[0].prices["USDT-USD/index"] == 1
+    assert "USDT-USD/index" in found[0].inputs.ticks
 
 
 def test_out_of_sync_accounts_are_warned_and_not_reduced() -> None:

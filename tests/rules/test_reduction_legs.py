@@ -382,3 +382,18 @@ def test_rd_7_the_requirement_must_not_grow() -> None:
     assert outcome.figures.orders["o1"].opening == 1400
     assert outcome.relief == 0
     assert not passes(bench, outcome)  # the fee lowers the ratio
+
+
+def test_rd_7_a_growing_requirement_does_not_pass_though_a_negative_ratio_looks_better() -> None:
+    # the fee of 3 USDT carries the debt over the bound of its tier (2 % to 3 % of a million)
+    made = account({"USDT": "-999999", "BTC": "17.5"}, [("BTC-USDT-SWAP", "10", "60000")])
+    world = World(made)
+    bench = bench_of(world)
+    (leg,) = derivative_legs(bench)
+    outcome = bench.value([leg.close(d(10))])
+    before, after = bench.figures.ratio, outcome.figures.ratio
+    assert before is not None
+    assert after is not None
+    assert before < after < 0
+    assert outcome.relief < 0
+    assert not passes(bench, outcome)

@@ -155,6 +155,15 @@ def test_rd_6_rate_zero_switched_off_and_owed_coins_are_never_sold() -> None:
     assert [move.name for move in moves if isinstance(move, Trade)] == ["BTC-USDT"]
 
 
+def test_rd_6_a_coin_held_and_owed_at_once_is_not_sold() -> None:
+    made = account({"BTC": "1", "ETH": "5"}, borrowed={"BTC": "0.4", "USDT": "10000"}, mode="spot")
+    world = World(made)
+    bench = Bench(made, world.figures(), world.context)
+    debt = next(debt for debt in debts_of(bench, bench.figures) if debt.currency == "USDT")
+    moves = repayment(bench, made, bench.figures, debt, debt.amount)
+    assert [move.name for move in moves if isinstance(move, Trade)] == ["ETH-USDT"]
+
+
 def test_rd_6_buys_where_only_the_inverse_pair_exists() -> None:
     # owing ETH and holding BTC: ETH-BTC is bought with BTC
     world = World(account({"ETH": "-10", "BTC": "0.53"}))
