@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from typing import Any
 
@@ -154,7 +154,9 @@ class VerifyReport:
 
     def to_json(self) -> str:
         """Return everything as one JSON object; decimals are strings."""
-        content = asdict(self)
+        # Before Python 3.12 `asdict` of the whole would count the pairs of each Counter.
+        content = {one.name: getattr(self, one.name) for one in fields(self)}
+        content["violations"] = [asdict(violation) for violation in self.violations]
         content["crossings_checked"] = self.crossings_checked
         content["clean"] = self.clean
         return json.dumps(content, default=str)
