@@ -205,14 +205,13 @@ def test_px_4_stale_prices_stop_a_reductions_resend_until_they_are_back() -> Non
 
 def test_px_4_a_stale_price_that_only_the_trades_need_stops_the_reduction() -> None:
     # ETH is owed and SOL held; they meet in USDT, which the account does not hold
-    world = World(account({"ETH": "-10", "SOL": "390"}))
+    world = World(account({"ETH": "-10", "SOL": "380"}))  # 400 of 630.6: in liquidation
     held = world.book.prices["USDT-USD/index"]
     world.book.prices["USDT-USD/index"] = replace(held, ts=START - 10_001)
     assert "USDT-USD/index" not in world.figures().symbols
-    assert kinds(world.decide()) == [
-        "episode opened",
-        "warning entered",
-    ]
+    found = world.decide()
+    assert kinds(found) == ["episode opened", "warning entered"]
+    assert found[1].band == "liquidation"
     found = world.move()
     assert kinds(found) == ["reduction unhedged"]
     assert found[0].prices["USDT-USD/index"] == 1
