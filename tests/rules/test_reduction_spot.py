@@ -156,7 +156,8 @@ def test_rd_6_rate_zero_switched_off_and_owed_coins_are_never_sold() -> None:
 
 
 def test_rd_6_a_coin_held_and_owed_at_once_is_not_sold() -> None:
-    made = account({"BTC": "1", "ETH": "5"}, borrowed={"BTC": "0.4", "USDT": "10000"}, mode="spot")
+    made = account({"BTC": "1", "ETH": "2"}, borrowed={"BTC": "0.4", "USDT": "10000"}, mode="spot")
+    # 2 ETH do not cover 10,000 USDT: BTC would be next in the order, were it not owed itself
     world = World(made)
     bench = Bench(made, world.figures(), world.context)
     debt = next(debt for debt in debts_of(bench, bench.figures) if debt.currency == "USDT")
