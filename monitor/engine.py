@@ -118,11 +118,46 @@ class Engine:
 
     def ticks(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> list[Decision]:
         """Take ticks with their offsets, each a state of its own; `now` None: the event clock."""
-        if not self._passes_over(batch, now):
-            return [d for tick, offset in batch for d in self._tick(tick, offset, now)]
-        if now is not None:
-            return self.due(now)
-        return self.due(self.now)
+        if self.pass_over(batch, now):
+            return []
+        return [d for tick, offset in batch for d in self.tick(tick, offset, now)]
+
+    def pass_over(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> bool:
+        """Take the whole batch at once if no price in it can concern anybody, else nothing of it."""
+        extremes: dict[str, tuple[float, float]] = {}
+        for tick, _ in batch:
+            key, price = f"{tick.symbol}/{tick.kind}", float(tick.price)
+            low, high = extremes.get(key, (price, price))
+            extremes[key] = (min(low, price), max(high, price))
+        last = self._batch_end(batch, now)
+        due = bool(self._timers) and self._timers[0][0] <= last
+        if due or not self.watch.clear_of(extremes):
+            return False
+        policy = self.reference.policy
+        moved: dict[str, float] = {}
+        for tick, offset in batch:
+            self._tick_over(tick.ts if now is None else now)
+            if self.prices.take(tick, offset, policy, self.now) == "accepted":
+                moved[f"{tick.symbol}/{tick.kind}"] = float(tick.price)
+        self.watch.pass_over(moved)
+        return True
+
+    def tick(self, tick: TickLike, offset: int, now: int | None) -> list[Decision]:
+        """Take one tick; `now` None: the event clock."""
+        at = self._tick_over(tick.ts if now is None else now)
+        key = f"{tick.symbol}/{tick.kind}"
+        first = key not in self.prices.prices
+        found: list[Decision] = []
+        if self.prices.take(tick, offset, self.reference.policy, at) == "accepted":
+            named = list(self.watch.concerned(key, float(tick.price), first=first))
+            if first:
+                named = self._priced_otherwise(tick, named)
+            if named:
+                cause = Cause(kind="tick", symbol=tick.symbol, price=tick.price, ts=tick.ts)
+                found = self.examine(named, cause)
+        if self._timers and self._timers[0][0] <= at:
+            found += self.due(at)
+        return found
 
     def due(self, now: int) -> list[Decision]:
         """Look at the accounts whose deadline has come."""
@@ -224,47 +259,11 @@ class Engine:
         if entry.account.known:
             entry.watched = self.watch.put(entry.account, self.reference, self.prices)
 
-    def _passes_over(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> bool:
-        """Take the whole batch at once if no price in it can concern anybody."""
-        extremes: dict[str, tuple[float, float]] = {}
-        for tick, _ in batch:
-            key, price = f"{tick.symbol}/{tick.kind}", float(tick.price)
-            low, high = extremes.get(key, (price, price))
-            extremes[key] = (min(low, price), max(high, price))
-        last = self.batch_end(batch, now)
-        due = bool(self._timers) and self._timers[0][0] <= last
-        if due or not self.watch.clear_of(extremes):
-            return False
-        policy = self.reference.policy
-        moved: dict[str, float] = {}
-        for tick, offset in batch:
-            self._tick_over(tick.ts if now is None else now)
-            if self.prices.take(tick, offset, policy, self.now) == "accepted":
-                moved[f"{tick.symbol}/{tick.kind}"] = float(tick.price)
-        self.watch.pass_over(moved)
-        return True
-
-    def batch_end(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> int:
+    def _batch_end(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> int:
         """Return the engine's time at the end of a batch of ticks."""
         if now is not None:
             return max(self.now, now)
         return max(self.now, max((tick.ts for tick, _ in batch), default=0))
-
-    def _tick(self, tick: TickLike, offset: int, now: int | None) -> list[Decision]:
-        at = self._tick_over(tick.ts if now is None else now)
-        key = f"{tick.symbol}/{tick.kind}"
-        first = key not in self.prices.prices
-        found: list[Decision] = []
-        if self.prices.take(tick, offset, self.reference.policy, at) == "accepted":
-            named = list(self.watch.concerned(key, float(tick.price), first=first))
-            if first:
-                named = self._priced_otherwise(tick, named)
-            if named:
-                cause = Cause(kind="tick", symbol=tick.symbol, price=tick.price, ts=tick.ts)
-                found = self.examine(named, cause)
-        if self._timers and self._timers[0][0] <= at:
-            found += self.due(at)
-        return found
 
     def _priced_otherwise(self, tick: TickLike, named: list[str]) -> list[str]:
         """PX-2: a first price can change how currencies are priced; compile those accounts anew."""
@@ -306,7 +305,8 @@ class Engine:
         if commands or msgspec.json.encode(entry.episode) != before:
             decision.dirty = True
             self._set_timer(entry)
-        standing = Standing(self._zone(account, figures), figures.oc1_short)
+        cancellable = watched.form is not None and watched.form.cancellable
+        standing = Standing(self._zone(account, figures), cancellable and figures.oc1_short)
         liquidation = self._bands[account.mode][standing.zone] == "liquidation"
         waits = liquidation and not entry.episode.pending
         if watched.form is not None:

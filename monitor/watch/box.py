@@ -8,7 +8,9 @@ With R the widest relative move allowed for any price, each figure F of an accou
   (inverse: · 1 / (1 − R) because 1/mark is convex);
 - maintenance and fee: notional at fixed tiers (they go by contracts) and potential borrowing, whose
   slope in equity is ≤ 1, at the rates of its borrow tier; that tier is kept by a constraint of its own;
-- the loss of limit orders: proportional to the quote's index at given equities, slope ≤ 1 in each.
+- the loss of limit orders: proportional to the quote's index at given equities (tiers in coin; for
+  tiers in USD each value before and after the order has slope ≤ 1 of its own), slope ≤ 1 in each
+  equity.
 
 The ratio stays between two levels as long as adjusted equity − level × requirement keeps its sign,
 so Σ_s u_s · m_s < 1 with u_s the greatest of the normalised weights is enough.
@@ -226,7 +228,10 @@ def _spot_orders(form: Form, values: list[float], equities: list[float], sums: _
             target, before, received_price
         )
         sums.equity -= max(0.0, cost)
-        sums.gross += total + (abs(equities[gives]) * given_price + abs(after) * received_price)
+        held = abs(equities[gives]) * given_price + abs(after) * received_price
+        sums.gross += total + held
+        if source.by_value or target.by_value:
+            total += total + held + held  # tiers in USD: the slices themselves move with the price
         _add_index(sums.wa, form.holdings[order.quote], total)
 
 

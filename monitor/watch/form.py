@@ -268,8 +268,6 @@ class _Compiler:
             column = self.column(own)
             if through is not None:
                 bridge = self.column(through)
-        if self.spot_orders and entry.tier_unit == "usd":
-            self.exact_only = True  # the bound on an order's loss holds for tiers in coin
         with_, without, fees = self.frozen.get(name, (0.0, 0.0, 0.0))
         return Holding(
             column,

@@ -27,6 +27,8 @@ POLL_RECORDS = 1000
 def create_app(settings: Settings) -> faust.App:
     """Return a Faust app that keeps no tables and declares no topics of its own."""
     url, credentials = faust_broker(settings)
+    datadir = settings.data_dir / "faust"
+    datadir.mkdir(parents=True, exist_ok=True)  # Faust insists on one, and makes only its last part
     return faust.App(
         settings.topic_prefix + GROUP,
         broker=url,
@@ -37,7 +39,7 @@ def create_app(settings: Settings) -> faust.App:
         broker_commit_interval=COMMIT_SECONDS,
         broker_max_poll_records=POLL_RECORDS,
         consumer_auto_offset_reset="earliest",
-        datadir=settings.data_dir / "faust",
+        datadir=datadir,
         store="memory://",
         stream_buffer_maxsize=BUFFERED_EVENTS,
         stream_wait_empty=False,  # the revoke handler flushes; waiting for agents would not end

@@ -29,6 +29,7 @@ from streams.journal import (
     PausedTooLong,
     PauseGuard,
     read_sources,
+    verify_journal,
     verify_sources,
 )
 from streams.reference import ReferenceFollower
@@ -49,6 +50,7 @@ AHEAD_LIMIT_MS = 5_000
 """A `ts` further ahead of the clock is a dead letter (INTERFACE); `time_scale` multiplies it."""
 TICKS_PER_TURN = 64
 ACCOUNTS_PER_TURN = 100
+TURN_SECONDS = 0.004
 """H-8: what one turn of the loop takes at the most."""
 TIMER_SECONDS = 0.02
 HEARTBEAT_SECONDS = 1.0
@@ -87,6 +89,7 @@ class Worker:
             ahead_limit_ms=None if settings.clock == "event" else AHEAD_LIMIT_MS,
         )
         self._tick = -1
+        self._received = 0
         self._has_engine = asyncio.Event()
         """Set once a reference set is known."""
         self._inputs = asyncio.Event()
@@ -190,16 +193,37 @@ class Worker:
             await self._has_engine.wait()
             self._check_inputs()
             engine = self._present_engine()
-            for start in range(0, len(batch), TICKS_PER_TURN):
-                self._take_ticks(engine, batch[start : start + TICKS_PER_TURN])
-                await asyncio.sleep(0)
+            taken = 0
+            while taken < len(batch):
+                taken += self._take_ticks(engine, batch[taken : taken + TICKS_PER_TURN])
+                await self._let_others_work()
 
-    def _take_ticks(self, engine: Engine, part: Sequence[tuple[TickMessage, int]]) -> None:
+    def _take_ticks(self, engine: Engine, part: Sequence[tuple[TickMessage, int]]) -> int:
+        """Take ticks for at most a turn (H-8); return how many."""
         wall = None if self.settings.clock == "event" else self._wall()
-        self._decided(engine, engine.ticks(part, wall))
-        self._tick = max(self._tick, part[-1][1])
+        taken = 0
+        if engine.pass_over(part, wall):
+            taken = len(part)
+        else:
+            until = time.perf_counter() + TURN_SECONDS
+            for tick, offset in part:
+                self._decided(engine, engine.tick(tick, offset, wall))
+                taken += 1
+                if time.perf_counter() > until:
+                    break
+        self._tick = max(self._tick, part[taken - 1][1])
         for owned in self.partitions.values():
             owned.cover(self._tick)
+        return taken
+
+    async def _let_others_work(self) -> None:
+        """H-8: between two turns of ticks account events get as long, while there are any."""
+        until = time.perf_counter() + TURN_SECONDS
+        while True:
+            before = self._received
+            await asyncio.sleep(0)
+            if self._received == before or time.perf_counter() > until:
+                return
 
     @staticmethod
     def _wall() -> int:
@@ -352,6 +376,7 @@ class Worker:
 
     async def received(self, event: Received) -> None:
         """Fold one event, in one step with its decision."""
+        self._received += 1
         owned = await self._opened(event)
         engine = self.engine
         if owned is None or owned.writer is None or engine is None:
@@ -398,6 +423,8 @@ class Worker:
         """Refuse a `ts` too far ahead; on the event clock only once all ticks are read."""
         engine = self._present_engine()
         limit = int(AHEAD_LIMIT_MS * engine.reference.policy.time_scale)
+        if self.settings.clock == "event" and self._ticks.last_ts is None:
+            return  # the event clock has not begun
         while ts > self._now() + limit:
             if self.settings.clock == "wall" or self._ticks.lag == 0:
                 raise Rejected(f"ts: {ts} is {ts - self._now()} ms ahead of the clock")
@@ -453,6 +480,7 @@ class Worker:
             applied = {(self.topics.name(t), owned.number): o for t, o in owned.folded.items()}
             verify_sources(recovery.sources, applied, found)
             committed = await self._committed(owned.number)
+            verify_journal(recovery.sources, committed)
         except BaseException:
             await journal.abort()
             raise
