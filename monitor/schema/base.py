@@ -21,8 +21,8 @@ __all__ = [
 ]
 
 _PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
-_MAX_DIGITS = 40
-"""Longer numbers would lose digits in the 50-digit context as soon as two are multiplied."""
+_MAX_DIGITS = 150
+"""Figures carry 50 digits; behind a point, zeros may come before them."""
 
 
 def _decimal(value: Any) -> Decimal:
