@@ -21,6 +21,8 @@ from monitor.watch import Standing, Watch, Watched
 
 __all__ = ["Decision", "Engine", "Entry"]
 
+RETRY_MS = 1_000
+"""When a deadline that could not be acted upon is looked at again; `time_scale` multiplies it."""
 MODES = ("spot", "multi_currency", "portfolio")
 
 
@@ -172,7 +174,9 @@ class Engine:
             decision = Decision(account_id, entry.partition)
             self._expire_gap(entry, decision, now)
             self._decide(entry, decision, Cause(kind="timer", ts=now), now)
-            self._set_timer(entry)
+            # What could not be decided now (no price, not armed) is looked at again, not at once.
+            retry = int(RETRY_MS * self.reference.policy.time_scale)
+            self._set_timer(entry, not_before=now + retry)
             found.append(decision)
         return found
 
@@ -336,10 +340,12 @@ class Engine:
             return None
         return account.gap_since + int(GAP_MS * self.reference.policy.time_scale)
 
-    def _set_timer(self, entry: Entry) -> None:
+    def _set_timer(self, entry: Entry, *, not_before: int | None = None) -> None:
         times = [next_deadline(entry.episode), self._gap_deadline(entry.account)]
         known = [t for t in times if t is not None]
         deadline = min(known) if known else None
+        if deadline is not None and not_before is not None and deadline <= self.now:
+            deadline = not_before
         if deadline is not None and deadline != entry.deadline:
             heapq.heappush(self._timers, (deadline, entry.account.account_id))
         entry.deadline = deadline
