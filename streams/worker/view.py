@@ -23,10 +23,10 @@ __all__ = ["RedisView", "ShownOutlet"]
 
 NEAREST_SHOWN = 1000
 """Accounts kept at most a second behind, besides all that are not normal."""
-NEAREST_SECONDS = 0.5
+NEAREST_SECONDS = 0.9
 NEAREST_A_TURN = 100
-MOVED = 0.0005
-"""Relative change of a ratio that is worth showing."""
+MOVED = 0.01
+"""Relative change of the ratio of a normal account that is worth showing between two sweeps."""
 
 
 class Shown(Protocol):
