@@ -19,7 +19,11 @@ from monitor.schema import (
 )
 from streams.verify.catalog import ReferenceSet
 
-__all__ = ["Balance", "Book", "Position", "RefusedError", "applied", "unrealised"]
+__all__ = ["DUST", "Balance", "Book", "Position", "RefusedError", "applied", "unrealised"]
+
+
+DUST = Decimal("1e-18")
+"""Coins: amounts are shortened on the wire, so that less than this is nothing."""
 
 
 class RefusedError(Exception):
@@ -56,9 +60,14 @@ class Book:
     filled: dict[str, Decimal] = field(default_factory=dict)
     """order id → quantity of the fills seen for it."""
     done: dict[tuple[str, str, str], Decimal] = field(default_factory=dict)
-    """(command id, instrument/side or kind of transfer, currency) → quantity carried out."""
+    """(command id, instrument/side or kind of transfer, currency) → quantity carried out.
+
+    The side is that of the position, for spot that of the fill.
+    """
     final: dict[tuple[str, str], str] = field(default_factory=dict)
-    """(command id, instrument) → the final order event that bore the command's id."""
+    """(command id, instrument/side) → the final order that bore the command's id."""
+    emptied: frozenset[tuple[str, str]] = frozenset()
+    """(command id, currency) of the adjustments that left no cash."""
 
     def copy(self) -> Book:
         """Return a book that can change without this one changing."""
@@ -72,6 +81,7 @@ class Book:
             dict(self.filled),
             dict(self.done),
             dict(self.final),
+            self.emptied,
         )
 
     def balance(self, currency: str) -> Balance:
@@ -208,7 +218,7 @@ def _fill(book: Book, fill: Fill, reference: ReferenceSet) -> None:
         book.move_cash(fill.fee_currency, -fill.fee)
     book.filled[fill.order_id] = book.filled.get(fill.order_id, ZERO) + fill.quantity
     if fill.command_id is not None:
-        side = "net" if spec.kind == "spot" else fill.position_side
+        side = fill.side if spec.kind == "spot" else fill.position_side
         _carried_out(book, fill.command_id, f"{fill.instrument}/{side}", "", fill.quantity)
 
 
@@ -218,13 +228,14 @@ def _carried_out(book: Book, command: str, what: str, currency: str, quantity: D
 
 
 def _order(book: Book, order: Order, reference: ReferenceSet) -> None:
-    _known_instrument(order.instrument, order.margin_mode, reference)
+    spec = _known_instrument(order.instrument, order.margin_mode, reference)
     before = book.orders.get(order.order_id)
     if before is not None and order.version <= before.version:
         return
     book.orders[order.order_id] = order
     if order.command_id is not None and order.status != "open":
-        book.final[order.command_id, order.instrument] = order.order_id
+        side = order.side if spec.kind == "spot" else order.position_side
+        book.final[order.command_id, f"{order.instrument}/{side}"] = order.order_id
 
 
 def _transfer(book: Book, transfer: Transfer, reference: ReferenceSet) -> None:
@@ -250,6 +261,8 @@ def _transfer(book: Book, transfer: Transfer, reference: ReferenceSet) -> None:
         book.balances[currency] = replace(before, borrowed=before.borrowed + amount)
     if transfer.command_id is not None:
         _carried_out(book, transfer.command_id, kind, currency, abs(amount))
+        if kind == "adjustment" and abs(book.balance(currency).cash) <= DUST:
+            book.emptied |= {(transfer.command_id, currency)}
 
 
 def _auto_repaid(before: Book, after: Book) -> Book:

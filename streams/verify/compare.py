@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from monitor.exact import ZERO, plain
+from monitor.exact import plain
 from monitor.schema import Action, Reduction
 from streams.verify.situation import Planned, Step
 
@@ -79,26 +79,16 @@ def _action_differences(mine: Planned, theirs: Action) -> list[tuple[str, str]]:
                 f"notional_usd {shown(theirs.notional_usd)}",
             )
         )
-    if not _prices_agree(mine, theirs.bankruptcy_price):
+    if not close_to(mine.bankruptcy_price, theirs.bankruptcy_price):
         found.append(
             (
                 f"{name} bankruptcy_price {shown(mine.bankruptcy_price)}",
                 f"bankruptcy_price {shown(theirs.bankruptcy_price)}",
             )
         )
+    if mine.from_tier is not None and theirs.from_tier not in (None, mine.from_tier):
+        found.append((f"{name} from_tier {mine.from_tier}", f"from_tier {theirs.from_tier}"))
     return found
-
-
-def _prices_agree(mine: Planned, theirs: Decimal | None) -> bool:
-    expected = mine.bankruptcy_price
-    if expected is None or theirs is None:
-        # Below one tick there is no price that could be named.
-        low = expected if expected is not None else theirs
-        return expected is theirs or (low is not None and ZERO < low <= (mine.tick or ZERO))
-    if close_to(expected, theirs):
-        return True
-    # The rules leave open whether this price is rounded to the tick where it leaves the system.
-    return mine.tick is not None and abs(expected - theirs) < mine.tick
 
 
 def _planned(action: Planned) -> str:

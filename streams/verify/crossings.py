@@ -19,6 +19,7 @@ from streams.verify.catalog import ReferenceSet
 from streams.verify.compare import shown
 from streams.verify.coverage import Cover, PartitionMarks
 from streams.verify.figures import Unpriced
+from streams.verify.floats import FloatTables
 from streams.verify.judge import Turn
 from streams.verify.ledger import Ledger
 from streams.verify.market import Market, max_age_ms
@@ -181,6 +182,7 @@ class CrossingSearch:
         self.excused: Counter[str] = Counter()
         self.violations: list[Violation] = []
         self.assessed = 0
+        self._tables = {one.sha256: FloatTables(one) for one in sets}
 
     def search(self, path: Path) -> None:
         """Search one account; a new account clears what was kept of the last."""
@@ -232,9 +234,8 @@ class CrossingSearch:
         if first > last:
             return
         cuts = {first}
-        pending = leg.standing.pending
-        if pending is not None:
-            until = pending.command.expires_at + self._patience()
+        for expiry in leg.standing.expiries():
+            until = expiry + self._patience()
             cuts.add(int(np.searchsorted(self.prices.clock, until, side="right")))
         for later in self.sets[1:]:
             for moment in (later.since, later.since + _ADOPTION):
@@ -278,7 +279,9 @@ class CrossingSearch:
             book = self._ledger.books[version]
             if book is None:
                 raise AssertionError("an account without a book has no figures")
-            screen = Screen(book, reference, self.prices, self.market)
+            screen = Screen(
+                book, reference, self.prices, self.market, self._tables[reference.sha256]
+            )
             self._screens[key] = screen
         return screen
 
@@ -313,7 +316,8 @@ class CrossingSearch:
         last = leg.end.last if leg.end.after is not None else leg.end.first
         versions = range(leg.start.version, leg.end.version + 1)
         rows = {version: self._row(leg, version, first, last) for version in versions}
-        if leg.start.after is not None:
+        if not leg.start.entrance:
+            # Where the leg starts was judged before: by its command, or as the end of a leg.
             rows[leg.start.version][: leg.start.last - first + 1] = False
         if leg.end.after is not None:
             rows[leg.end.version][max(leg.end.first - first, 0) :] = False

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from monitor.exact import ONE, ZERO
+from monitor.schema import Side
 from streams.verify.book import Book
 from streams.verify.situation import Planned, Situation, Step, ceil_to, floor_to
 from streams.verify.tables import counts, first_rate, tier_index
@@ -79,23 +80,44 @@ class _Seller:
         self.keep = ONE - situation.fees.spot_taker
         self.book: Book = situation.book.copy()
         self.received = ZERO
+        self.gathered: dict[str, Decimal] = {}
+        """Common quote → what sales into it brought in, to be spent in one purchase."""
         self.actions: list[Planned] = []
+
+    def missing(self) -> Decimal:
+        """Return the coins that are still to be received."""
+        coming = ZERO
+        for quote, amount in self.gathered.items():
+            coming += amount / (self._price(self.owed, quote) or ONE) * self.keep
+        return self.need - self.received - coming
 
     def sell(self, coin: str) -> None:
         """Sell up to the available balance of `coin`, straight or through a common quote."""
         reference = self.situation.reference
         room = available(self.situation, coin)
         straight = reference.spot_pair(coin, self.owed)
+        turned = reference.spot_pair(self.owed, coin)
         if straight is not None:
             self._sell_straight(straight, coin, room)
-            return
-        turned = reference.spot_pair(self.owed, coin)
-        if turned is not None:
+        elif turned is not None:
             self._buy_straight(turned, coin, room)
-            return
-        quote = self._common_quote(coin)
-        if quote is not None:
-            self._through(coin, quote, room)
+        else:
+            quote = self._common_quote(coin)
+            if quote is not None:
+                self._into(coin, quote, room)
+
+    def buy(self) -> None:
+        """Spend what was gathered in common quotes on the owed coin."""
+        for quote, amount in self.gathered.items():
+            instrument = self.situation.reference.spot_pair(self.owed, quote)
+            price = self._price(self.owed, quote)
+            if instrument is None or price is None:
+                continue
+            wanted = (self.need - self.received) / self.keep
+            quantity = self._rounded(
+                wanted, amount / price, self._lot(instrument), lambda q: q * self.keep
+            )
+            self._trade(instrument, "buy", self.owed, quote, quantity, price)
 
     def _price(self, base: str, quote: str) -> Decimal | None:
         base_price, quote_price = self.situation.index(base), self.situation.index(quote)
@@ -107,19 +129,19 @@ class _Seller:
         return self.situation.reference.instruments[instrument].lot
 
     def _rounded(
-        self, wanted: Decimal, most: Decimal, lot: Decimal, gain: Callable[[Decimal], Decimal]
+        self, wanted: Decimal, room: Decimal, lot: Decimal, gain: Callable[[Decimal], Decimal]
     ) -> Decimal:
         """Round up so that the target is reached; down when that is too much."""
         up = ceil_to(wanted, lot)
-        if up <= most and self.received + gain(up) <= self.debt:
+        if up <= room and self.received + gain(up) <= self.debt:
             return up
-        return floor_to(min(wanted, most), lot)
+        return floor_to(min(wanted, room), lot)
 
     def _sell_straight(self, instrument: str, coin: str, room: Decimal) -> None:
         price = self._price(coin, self.owed)
         if price is None:
             return
-        wanted = self.need / (price * self.keep)
+        wanted = self.missing() / (price * self.keep)
         quantity = self._rounded(
             wanted, room, self._lot(instrument), lambda q: q * price * self.keep
         )
@@ -129,8 +151,9 @@ class _Seller:
         price = self._price(self.owed, coin)
         if price is None:
             return
+        wanted = self.missing() / self.keep
         quantity = self._rounded(
-            self.need / self.keep, room / price, self._lot(instrument), lambda q: q * self.keep
+            wanted, room / price, self._lot(instrument), lambda q: q * self.keep
         )
         self._trade(instrument, "buy", self.owed, coin, quantity, price)
 
@@ -147,24 +170,26 @@ class _Seller:
                 return quote
         return None
 
-    def _through(self, coin: str, quote: str, room: Decimal) -> None:
+    def _into(self, coin: str, quote: str, room: Decimal) -> None:
+        """Sell into a common quote what the purchase that is still missing costs."""
         reference = self.situation.reference
         sold, bought = reference.spot_pair(coin, quote), reference.spot_pair(self.owed, quote)
         sale_price, buy_price = self._price(coin, quote), self._price(self.owed, quote)
         if sold is None or bought is None or sale_price is None or buy_price is None:
             return
-        most = room * sale_price * self.keep / buy_price
-        buy = self._rounded(self.need / self.keep, most, self._lot(bought), lambda q: q * self.keep)
-        sell = ceil_to(buy * buy_price / (sale_price * self.keep), self._lot(sold))
-        if sell > room:
-            sell = floor_to(room, self._lot(sold))
-            buy = floor_to(min(buy, sell * sale_price * self.keep / buy_price), self._lot(bought))
-        if buy > 0:
-            self._trade(sold, "sell", coin, quote, sell, sale_price)
-            self._trade(bought, "buy", self.owed, quote, buy, buy_price)
+        wanted = (self.need - self.received) / self.keep
+        lots = self._rounded(wanted, wanted * 2, self._lot(bought), lambda q: q * self.keep)
+        cost = lots * buy_price - self.gathered.get(quote, ZERO)
+        quantity = ceil_to(cost / (sale_price * self.keep), self._lot(sold))
+        if quantity > room:
+            quantity = floor_to(room, self._lot(sold))
+        if quantity > 0:
+            self._trade(sold, "sell", coin, quote, quantity, sale_price)
+            brought = quantity * sale_price * self.keep
+            self.gathered[quote] = self.gathered.get(quote, ZERO) + brought
 
     def _trade(
-        self, instrument: str, side: str, base: str, quote: str, quantity: Decimal, price: Decimal
+        self, instrument: str, side: Side, base: str, quote: str, quantity: Decimal, price: Decimal
     ) -> None:
         if quantity <= 0:
             return
@@ -177,40 +202,35 @@ class _Seller:
         self.book.move_cash(gains, amount)
         if gains == self.owed:
             self.received += amount
-            self.need -= amount
-        self.actions.append(
-            Planned(
-                side,
-                quantity,
-                quantity * (self.situation.index(base) or ZERO),
-                instrument=instrument,
-                side="sell" if side == "sell" else "buy",
-            )
-        )
+        value = quantity * (self.situation.index(base) or ZERO)
+        self.actions.append(Planned(side, quantity, value, instrument=instrument, side=side))
 
 
-def repay_debt(situation: Situation, owed: str) -> Step | None:
-    """Return the step that brings one debt to its target; None when it cannot be traded."""
+def repay_debt(situation: Situation, owed: str, target: Decimal | None = None) -> Step | None:
+    """Return the step that brings one debt to its target; None when it cannot be traded.
+
+    Without a `target` it is the one of the tier step (RD-3).
+    """
     coin = situation.before.coins[owed]
-    target = debt_target(situation, owed)
-    seller = _Seller(situation, owed, coin.potential - target, coin.liability)
+    goal = debt_target(situation, owed) if target is None else target
+    seller = _Seller(situation, owed, coin.potential - goal, coin.liability)
     for name in _sale_order(situation):
-        if seller.need <= 0:
+        if seller.missing() <= 0:
             break
         seller.sell(name)
-    if not seller.actions:
+    seller.buy()
+    if not seller.received:
         return None
     book, actions = seller.book, seller.actions
-    if situation.mode == "spot":
-        held = situation.book.balance(owed)
-        pays = seller.received + available(situation, owed) - abs(min(ZERO, held.cash))
-        amount = min(pays, held.borrowed + held.accrued)
-        if amount > 0:
-            book.repay(owed, amount)
-            price = _repay_price(situation, owed)
-            value = amount * coin.price
+    if situation.mode != "spot":
+        return situation.step("unhedged", tuple(actions), book, owed)
+    held = situation.book.balance(owed)
+    pays = seller.received + available(situation, owed) - abs(min(ZERO, held.cash))
+    amount = min(pays, held.borrowed + held.accrued)
+    if amount > 0:
+        book.repay(owed, amount)
+        # An account with auto_repay repays by the purchase itself.
+        if not situation.book.settings.auto_repay:
+            price, value = _repay_price(situation, owed), amount * coin.price
             actions.append(Planned("repay", amount, value, currency=owed, bankruptcy_price=price))
-        phase = "full" if target == 0 else "tier"
-    else:
-        phase = "unhedged"
-    return situation.step(phase, tuple(actions), book, owed)
+    return situation.step("full" if goal == 0 else "tier", tuple(actions), book, owed)

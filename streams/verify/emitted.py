@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -27,7 +24,6 @@ _MODELS: dict[str, type[AnyCommand]] = {
     "episodes": EpisodeNotice,
 }
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:liqmon:command")
-_LONG_DECIMAL = re.compile(r"[+-]?\d+\.?\d*")
 
 
 @dataclass(slots=True)
@@ -67,17 +63,6 @@ class Emissions:
             yield from decisions
 
 
-def _decimals(value: Any) -> Any:
-    """Read long decimals, which the models of incoming messages refuse for their length."""
-    if isinstance(value, dict):
-        return {key: _decimals(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_decimals(item) for item in value]
-    if isinstance(value, str) and len(value) > 40 and _LONG_DECIMAL.fullmatch(value):
-        return Decimal(value)
-    return value
-
-
 def _same_but_attempt(first: bytes, other: bytes) -> bool:
     a, b = json.loads(first), json.loads(other)
     a.pop("attempt", None)
@@ -94,9 +79,8 @@ class _Reader:
     def take(self, topic: str, record: Record) -> None:
         value = record.value or b""
         try:
-            content = _decimals(json.loads(value))
-            command = _MODELS[topic].model_validate(content)
-        except (ValueError, ValidationError) as error:
+            command = _MODELS[topic].model_validate_json(value)
+        except ValidationError as error:
             key = (record.key or b"").decode(errors="replace")
             self._fault(
                 key, "", f"{topic}-{record.partition}@{record.offset}", "a message", str(error)

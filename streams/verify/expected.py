@@ -15,7 +15,7 @@ from streams.verify.inputs import Moment
 from streams.verify.market import Market
 from streams.verify.plan import Plan, next_step
 from streams.verify.situation import Situation
-from streams.verify.standing import Pending, Standing, cancellable, unnamed_orders
+from streams.verify.standing import Standing, cancellable, named_orders, unnamed_orders
 
 __all__ = ["Group", "Token", "expected_tokens", "spoken", "token_of"]
 
@@ -72,8 +72,6 @@ def token_of(command: AnyCommand) -> Token:
     if isinstance(command, EpisodeNotice):
         return (command.state,)
     if isinstance(command, WarningCommand):
-        if command.state == "cleared":
-            return ("cleared",)
         return (command.state, plain(command.level))
     if isinstance(command, OrderCancel):
         return (command.reason, *sorted(command.order_ids))
@@ -85,9 +83,7 @@ def spoken(tokens: list[Token]) -> str:
     return ", ".join(" ".join(token) for token in tokens) or "nothing"
 
 
-def expected_tokens(
-    group: Group, standing: Standing, found: list[Token]
-) -> tuple[list[Token], list[Token]]:
+def expected_tokens(group: Group, standing: Standing) -> tuple[list[Token], list[Token]]:
     """Return what this assessment must say, in order, and what it may say besides.
 
     Leaves the reduction step that was planned for it, if any, in `group.plan`.
@@ -105,12 +101,11 @@ def expected_tokens(
         if level is not None:
             expected.append(("worsened" if standing.entered else "entered", plain(level)))
             standing = replace(standing, entered=True, lowest=level)
-    pending = standing.waiting_for(group.book, group.version, group.now)
-    acted = _action(group, standing, pending, found)
+    acted = _action(group, standing)
     expected += acted
-    if group.figures.adjusted_equity < 0 and standing.bankrupt is None:
-        optional.append(("bankrupt",))
-    waiting = pending is not None or any(token[0] in _ACTIONS for token in acted)
+    waiting = standing.waiting(group.book, group.version, group.now) or any(
+        token[0] in _ACTIONS for token in acted
+    )
     _ends(group, standing, waiting, expected, optional)
     return expected, optional
 
@@ -130,27 +125,27 @@ def _ends(
             optional.append(("cancel_sufficient",))
     if group.over("warning_exit"):
         if standing.entered:
-            expected.append(("cleared",))
+            expected.append(("cleared", plain(group.level("warning_exit"))))
         if not waiting and not group.figures.oc_1:
             expected.append(("closed",))
 
 
-def _action(
-    group: Group, standing: Standing, pending: Pending | None, found: list[Token]
-) -> list[Token]:
+def _action(group: Group, standing: Standing) -> list[Token]:
+    place = (group.book, group.version, group.now)
     if group.under("liquidation") or _stage_goes_on(group, standing):
-        if unnamed_orders(standing, group.book, pending):
+        bankrupt: list[Token] = []
+        if group.figures.adjusted_equity < 0 and standing.bankrupt is None:
+            bankrupt = [("bankrupt",)]
+        if unnamed_orders(standing, *place):
             names = sorted(order.order_id for order in cancellable(standing, group.book))
-            return [("ES-4", *names)]
-        if pending is not None or group.moment.stale or group.out_of_sync:
-            return []
-        return _reduction(group, standing, found)
+            return [*bankrupt, ("ES-4", *names)]
+        if standing.waiting(*place) or group.moment.stale or group.out_of_sync:
+            return bankrupt
+        return _reduction(group, standing, bankrupt)
     if not group.figures.oc_1:
         return []
     names = [name for name in group.figures.cancellable if name not in standing.given_up]
-    named: tuple[str, ...] = ()
-    if pending is not None and isinstance(pending.command, OrderCancel):
-        named = pending.command.order_ids
+    named = named_orders(standing, *place)
     return [("OC-1", *names)] if any(name not in named for name in names) else []
 
 
@@ -160,15 +155,13 @@ def _stage_goes_on(group: Group, standing: Standing) -> bool:
     return began and not standing.uncertain and group.under("liquidation_exit")
 
 
-def _reduction(group: Group, standing: Standing, found: list[Token]) -> list[Token]:
+def _reduction(group: Group, standing: Standing, bankrupt: list[Token]) -> list[Token]:
     quotes = group.moment.all_quotes(group.market)
     group.plan = next_step(Situation(group.book, quotes, group.reference, group.figures))
     said = standing.bankrupt
     if group.plan.step is None:
         return [("bankrupt",)] if said is None else []
     takeover = group.plan.step.phase == "takeover"
-    grown = said is None or (takeover and group.shortfall > said)
-    must = group.figures.adjusted_equity < 0 and grown
-    # The rules do not say whether a takeover of an account that is still above water is one.
-    may = takeover and said is None and ("bankrupt",) in found
-    return [("bankrupt",), ("reduction",)] if must or may else [("reduction",)]
+    if takeover and said is not None and group.shortfall > said:
+        bankrupt = [("bankrupt",)]
+    return [*bankrupt, ("reduction",)]

@@ -43,6 +43,7 @@ class Judge:
         self.turns: list[Turn] = []
         self.assessed = 0
         self.standing = Standing()
+        self.attempts: dict[str, int] = {}
 
     def judge(self, decisions: list[Decision]) -> None:
         """Judge every decision; fills `violations` and `turns`."""
@@ -56,6 +57,7 @@ class Judge:
                 inputs.reference,
             )
 
+        self.attempts = {d.command.command_id: len(d.appended) for d in decisions}
         before: Decision | None = None
         for _, group in groupby(decisions, key=same_assessment):
             together = list(group)
@@ -177,7 +179,7 @@ class Judge:
         found = [token_of(d.command) for d in group.decisions if not _is_stuck(d)]
         for decision in filter(_is_stuck, group.decisions):
             self._stuck(decision, group)
-        expected, optional = expected_tokens(group, self.standing, found)
+        expected, optional = expected_tokens(group, self.standing)
         kept = list(found)
         for token in optional:
             if token in kept and token not in expected:
@@ -197,33 +199,32 @@ class Judge:
             self._details(decision, group)
             self.standing = advanced(self.standing, decision.command)
         stage_over = group.over("liquidation_exit") and self.standing.reduced
-        if stage_over and not self.standing.waiting_for(group.book, group.version, group.now):
+        if stage_over and not self.standing.waiting(group.book, group.version, group.now):
             self.standing = replace(self.standing, cancelled=False, reduced=False, uncertain=False)
 
     def _stuck(self, decision: Decision, group: Group) -> None:
         """ES-6: only after the last attempt's deadline, once for each pending action."""
         policy = group.reference.policy
-        pending = self.standing.waiting_for(group.book, group.version, group.now)
-        if pending is None or pending.stuck_at is not None:
-            self._say(
-                decision,
-                "decision",
-                "stuck only while an action is pending, once",
-                f"stuck with {'nothing pending' if pending is None else 'stuck already said'}",
-                self._context(group),
-            )
-            return
         wait = seconds(policy.confirm_seconds, policy) * policy.attempts
-        earliest = pending.command.decided_at + wait
-        if group.now < earliest:
-            self._say(
-                decision,
-                "decision",
-                f"stuck not before {earliest} (attempts {policy.attempts})",
-                f"decided at {group.now}",
-                self._context(group),
-            )
-        self.standing = after_stuck(self.standing, group.version)
+        ripe = [
+            pending
+            for pending in (self.standing.cancel, self.standing.reduction)
+            if pending is not None
+            and pending.stuck_at is None
+            and not pending.over(group.book, group.version, group.now)
+            and group.now >= pending.command.decided_at + wait
+            and self.attempts.get(pending.command.command_id) == policy.attempts
+        ]
+        if ripe:
+            self.standing = after_stuck(self.standing, ripe[0], group.version)
+            return
+        self._say(
+            decision,
+            "decision",
+            f"an action pending for {wait} ms, sent {policy.attempts} times and not stuck before",
+            f"stuck at {group.now}",
+            self._context(group),
+        )
 
     # What one command says ------------------------------------------------------------------
 

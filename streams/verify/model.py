@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-
-import numpy as np
 
 from monitor.exact import ZERO
-from monitor.schema import Currency, Instrument, Order
+from monitor.schema import Instrument, Order
 from streams.verify.book import Book
 from streams.verify.catalog import ReferenceSet
 from streams.verify.figures import opening_parts, worthless
-from streams.verify.prices import FloatPrices, Floats
+from streams.verify.floats import BorrowRates, Bound, FloatTables, greater, lesser
+from streams.verify.prices import FloatPrices
 from streams.verify.tables import counts, group_sizes, tier_index
 
 __all__ = ["Box", "Model"]
@@ -20,72 +19,17 @@ __all__ = ["Box", "Model"]
 _ERROR = 1e-11
 """Of the gross value of everything in the account: a few hundred roundings of 2^-53 each."""
 
-Bound = Floats | float
-
 
 @dataclass(slots=True)
 class Box:
-    """Lowest and highest price by row name; at single ticks both are the same arrays."""
+    """Lowest and highest price by row name; at single ticks both are the same arrays.
 
-    low: dict[str, Floats]
-    high: dict[str, Floats]
+    One box alone has plain floats.
+    """
+
+    low: Mapping[str, Bound]
+    high: Mapping[str, Bound]
     single: bool
-
-
-@dataclass(slots=True)
-class _Discount:
-    """CU-9 as a piecewise linear function of coins or USD."""
-
-    bounds: Floats
-    values: Floats
-    beyond: float
-    in_usd: bool
-    concave: bool
-    first: float
-
-    @classmethod
-    def of(cls, spec: Currency, eligible: bool) -> _Discount:
-        rates = [float(tier.rate) for tier in spec.discount_tiers] if eligible else []
-        ends = [float(tier.up_to) for tier in spec.discount_tiers] if eligible else []
-        beyond = float(spec.minimum_rate) if eligible else 0.0
-        bounds = np.asarray([0.0, *ends])
-        widths = np.diff(bounds)
-        values = np.concatenate([[0.0], np.cumsum(widths * np.asarray(rates))])
-        slopes = [1.0, *rates, beyond]
-        concave = all(a >= b for a, b in pairwise(slopes))
-        first = rates[0] if rates else beyond
-        return cls(bounds, values, beyond, spec.tier_unit == "usd", concave, first)
-
-    def counted(self, amount: Bound) -> Bound:
-        """Return what an amount (coins, or USD with tiers in USD) counts for, in its own unit."""
-        positive = np.maximum(amount, 0.0)
-        if len(self.bounds) > 1 and np.max(positive, initial=0.0) <= self.bounds[1]:
-            value: Bound = positive * self.first
-        else:
-            beyond = np.maximum(positive - self.bounds[-1], 0.0) * self.beyond
-            value = np.interp(positive, self.bounds, self.values) + beyond
-        return value + np.minimum(amount, 0.0)
-
-    def lowest(self, equity: Bound, low: Bound, high: Bound) -> Bound:
-        """Return the least USD that `equity` or more coins count for at prices low to high."""
-        if self.in_usd:
-            return self.counted(np.minimum(equity * low, equity * high))
-        value = self.counted(equity)
-        return np.minimum(value * low, value * high)
-
-    def largest_part(self, equity: Bound, amount: Bound, low: Bound, high: Bound) -> Bound:
-        """Return the most USD that giving `amount` out of `equity` or more can cost."""
-        if self.in_usd:
-            top, given = np.minimum(equity * low, equity * high), amount * high
-            return self.counted(top) - self.counted(top - given)
-        return (self.counted(equity) - self.counted(equity - amount)) * high
-
-    def least_gain(self, equity: Bound, amount: Bound, low: Bound, high: Bound) -> Bound:
-        """Return the least USD that receiving `amount` on top of `equity` or less can add."""
-        if self.in_usd:
-            top, got = np.maximum(equity * low, equity * high), amount * low
-            return self.counted(top + got) - self.counted(top)
-        return (self.counted(equity + amount) - self.counted(equity)) * low
 
 
 @dataclass(slots=True)
@@ -112,17 +56,16 @@ class _Owed:
     """Spot mode: liability; the rest follows from what orders freeze."""
     rest: float
     raises: bool
-    bounds: Floats
-    rates: Floats
-    worst: Floats
-    """The highest rate up to each tier: for boxes, where the tier is not known."""
+    rates: BorrowRates
 
 
 class Model:
     """The float model of one book under one reference set."""
 
-    def __init__(self, book: Book, reference: ReferenceSet, prices: FloatPrices) -> None:
-        self._book, self._reference = book, reference
+    def __init__(
+        self, book: Book, reference: ReferenceSet, prices: FloatPrices, tables: FloatTables
+    ) -> None:
+        self._book, self._reference, self._tables = book, reference, tables
         fees = reference.fees_of(book.settings.fee_schedule)
         self._derivative_taker = float(fees.derivative_taker)
         self._spot_taker = float(fees.spot_taker)
@@ -134,8 +77,7 @@ class Model:
         self._contracts = self._read_contracts(contract_orders)
         self._cash = self._read_cash(contract_orders)
         self._discounts = {
-            name: _Discount.of(reference.currencies[name], counts(book, name, reference))
-            for name in self._cash
+            name: tables.discount(name, counts(book, name, reference)) for name in self._cash
         }
         self._owed = {name: self._read_owed(name, contract_orders) for name in self._cash}
         self.rows = [*self._cash, *(contract.row for contract in self._contracts)]
@@ -210,24 +152,13 @@ class Model:
             if specs[order.instrument].settle == name and order.price is not None:
                 frozen[order.auto_borrow] += self._order_fee(order)
         held = book.balance(name)
-        spec_c = self._reference.currencies[name]
-        rates = np.asarray([float(t.maintenance) for t in spec_c.borrow_tiers] or [0.0])
-        bounds = np.asarray([float(t.up_to) for t in spec_c.borrow_tiers] or [np.inf])
+        rates = self._tables.rates(name)
         if spot_mode:
             liability = float(held.borrowed + held.accrued) + max(0.0, -float(held.cash))
             rest = max(0.0, max(0.0, float(held.cash)) - frozen[False])
-            return _Owed(
-                frozen[True], liability, rest, True, bounds, rates, np.maximum.accumulate(rates)
-            )
-        return _Owed(
-            frozen[True] + frozen[False],
-            None,
-            0.0,
-            book.settings.auto_borrow,
-            bounds,
-            rates,
-            np.maximum.accumulate(rates),
-        )
+            return _Owed(frozen[True], liability, rest, True, rates)
+        raises = book.settings.auto_borrow
+        return _Owed(frozen[True] + frozen[False], None, 0.0, raises, rates)
 
     def _order_fee(self, order: Order) -> float:
         spec = self._reference.instruments[order.instrument]
@@ -257,7 +188,7 @@ class Model:
 
     # Bounds -----------------------------------------------------------------------------------
 
-    def bounds(self, box: Box) -> tuple[Floats, Floats]:
+    def bounds(self, box: Box) -> tuple[Bound, Bound]:
         """Return the least adjusted equity and the largest requirement over each box, in USD.
 
         At single ticks both are the figures themselves.
@@ -280,7 +211,7 @@ class Model:
             high = box.high[contract.settle]
             if contract.inverse:
                 requirement = requirement + contract.weight + 0.0 * high
-                mark: Floats = 1.0 / box.low[contract.row]
+                mark: Bound = 1.0 / box.low[contract.row]
             else:
                 mark = box.high[contract.row]
                 requirement = requirement + contract.weight * mark * high
@@ -289,9 +220,9 @@ class Model:
         requirement = requirement + self._borrowing(box, low_equity)
         if self._spot_orders:
             equity = equity - self._order_loss(box, low_equity, most)
-        return np.atleast_1d(np.asarray(equity)), np.atleast_1d(np.asarray(requirement))
+        return equity, requirement
 
-    def _pnl(self, contract: _Contract, box: Box) -> tuple[Floats, Floats]:
+    def _pnl(self, contract: _Contract, box: Box) -> tuple[Bound, Bound]:
         low, high = box.low[contract.row], box.high[contract.row]
         if contract.inverse:  # at_entry = Σ size / entry; the PnL rises with the mark
             first = contract.at_entry - contract.size / low
@@ -301,7 +232,7 @@ class Model:
             second = contract.size * high - contract.at_entry
         if box.single:
             return first, first
-        return np.minimum(first, second), np.maximum(first, second)
+        return lesser(first, second), greater(first, second)
 
     def _market_frozen(self, name: str, box: Box) -> Bound:
         """Return the most that market orders can freeze of a coin (of auto-borrow, spot mode)."""
@@ -336,16 +267,14 @@ class Model:
         for name, owed in self._owed.items():
             frozen = owed.limit_frozen + self._market_frozen(name, box)
             if owed.fixed is not None:
-                rest = np.maximum(owed.rest - self._unborrowed_frozen(name, box), 0.0)
-                potential: Bound = owed.fixed + np.maximum(frozen - rest, 0.0)
+                rest = greater(owed.rest - self._unborrowed_frozen(name, box), 0.0)
+                potential: Bound = owed.fixed + greater(frozen - rest, 0.0)
             else:
                 raised = frozen if owed.raises else 0.0
-                potential = np.maximum(raised - equity[name], 0.0)
-            if not np.any(potential):
+                potential = greater(raised - equity[name], 0.0)
+            if not (potential if isinstance(potential, float) else potential.any()):
                 continue
-            place = np.searchsorted(owed.bounds, potential, side="left")
-            place = np.minimum(place, len(owed.rates) - 1)
-            rate = (owed.rates if box.single else owed.worst)[place]
+            rate = owed.rates.at(potential, box.single)
             share = rate + (1.0 + rate) * self._spot_taker
             total = total + potential * box.high[name] * share
         return total
@@ -378,7 +307,7 @@ class Model:
             gained: Bound = 0.0
             if into.concave or box.single:
                 gained = into.least_gain(most[received], gets[0], low[received], high[received])
-            loss = loss + np.maximum(lost - gained, 0.0)
+            loss = loss + greater(lost - gained, 0.0)
             least[given], most[given] = least[given] - gives[1], most[given] - gives[0]
             least[received] = least[received] + gets[0]
             most[received] = most[received] + gets[1]

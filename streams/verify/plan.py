@@ -8,7 +8,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 from monitor.exact import ONE, ZERO
 from streams.verify.debts import repay_debt, same_coin_repayment
-from streams.verify.situation import Leg, Planned, Situation, Step
+from streams.verify.situation import Leg, Planned, Situation, Step, ceil_to
 from streams.verify.tables import counts, group_sizes, tier_index, undiscounted
 from streams.verify.takeover import closing_leaves_nothing, first_tier_uncovered, takeover
 
@@ -87,7 +87,7 @@ def _closing(situation: Situation, leg: Leg, contracts: Decimal) -> Planned:
         side=leg.closing_side,
         position_side=leg.side,
         bankruptcy_price=_bankruptcy_price(situation, leg),
-        tick=leg.spec.tick,
+        from_tier=_tiers_after(situation, [(leg, ZERO)])[0] + 1,
     )
 
 
@@ -113,9 +113,9 @@ def _bankruptcy_price(situation: Situation, leg: Leg) -> Decimal | None:
         return None
     if leg.spec.inverse:
         inverted = ONE / leg.mark - change / size
-        return ONE / inverted if inverted > 0 else None
+        return leg.rounded(ONE / inverted) if inverted > 0 else None
     price = leg.mark + change / size
-    return price if price > 0 else None
+    return leg.rounded(price) if price > 0 else None
 
 
 def tier_step(situation: Situation, leg: Leg) -> Decimal:
@@ -127,6 +127,11 @@ def tier_step(situation: Situation, leg: Leg) -> Decimal:
     if number <= down:
         return leg.size
     return min(leg.size, size - tiers[number - down - 1].up_to)
+
+
+def rounded_step(situation: Situation, leg: Leg) -> Decimal:
+    """Return the tier step up to the next lot, but never more than the leg."""
+    return min(ceil_to(tier_step(situation, leg), leg.spec.lot), leg.size)
 
 
 def _smallest(
@@ -141,8 +146,10 @@ def _smallest(
     start = 1
     while start <= most:
         end = _last_like(tiers, start, most)
+        if passes(start):
+            return start
         if passes(end):
-            low, high = start, end
+            low, high = start + 1, end
             while low < high:
                 middle = (low + high) // 2
                 low, high = (low, middle) if passes(middle) else (middle + 1, high)
@@ -179,7 +186,7 @@ class _Pair:
         lots = [(leg.delta_of(leg.spec.lot), leg) for leg in (long, short)]
         self.counted, self.other = (long, short) if lots[0][0] >= lots[1][0] else (short, long)
         self.long, self.short = long, short
-        room = min(leg.delta_of(tier_step(situation, leg)) for leg in (long, short))
+        room = min(leg.delta_of(rounded_step(situation, leg)) for leg in (long, short))
         lot_delta = self.counted.delta_of(self.counted.spec.lot)
         self.most = int((room / lot_delta).to_integral_value(ROUND_FLOOR))
         self.size_usd = min(abs(long.delta), abs(short.delta)) * situation.underlying_price(long)
@@ -191,7 +198,7 @@ class _Pair:
         lots = (self.counted.delta_of(own) / self.other.delta_of(lot)).to_integral_value(
             ROUND_HALF_UP
         )
-        allowed = (tier_step(self.situation, self.other) / lot).to_integral_value(ROUND_FLOOR)
+        allowed = (rounded_step(self.situation, self.other) / lot).to_integral_value(ROUND_FLOOR)
         return [(self.counted, own), (self.other, min(lots, allowed) * lot)]
 
     def step(self, count: int) -> Step | None:
@@ -240,8 +247,8 @@ class _Single:
 
     def __init__(self, situation: Situation, leg: Leg) -> None:
         self.situation, self.leg = situation, leg
-        self.limit = tier_step(situation, leg)
-        self.most = int((self.limit / leg.spec.lot).to_integral_value(ROUND_CEILING))
+        limit = rounded_step(situation, leg)
+        self.most = int((limit / leg.spec.lot).to_integral_value(ROUND_CEILING))
 
     def contracts(self, count: int) -> Decimal:
         """Return the contracts of `count` lots: never above the leg, which goes as a whole."""

@@ -24,8 +24,8 @@ class Row:
     """One price at every tick; NaN before its first. Extremes are by block size."""
 
     values: Floats
-    changed: Ints
-    """Indices of the ticks at which the value is another one than before."""
+    changed: Flags
+    """By tick, whether the value is another one than before."""
     low: dict[int, Floats]
     high: dict[int, Floats]
     largest: float
@@ -35,8 +35,9 @@ class Row:
 class FloatPrices:
     """Rows by name: a currency's USD index (`BTC`), a derivative's mark (`BTC-USDT-SWAP/mark`)."""
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Market, blocks: tuple[int, ...] = BLOCKS) -> None:
         self._market = market
+        self.blocks = blocks
         self._offsets = np.asarray(market.offsets, dtype=np.int64)
         self.ticks = len(market.offsets)
         self.clock = np.asarray(market.clock, dtype=np.int64)
@@ -59,10 +60,23 @@ class FloatPrices:
             row = self._rows[name] = self._built(values)
         return row
 
-    def changed(self, names: Iterable[str]) -> Ints:
-        """Return, rising, the ticks at which any of these rows changes."""
-        parts = [self.row(name).changed for name in names]
-        return np.unique(np.concatenate(parts)) if parts else np.empty(0, dtype=np.int64)
+    def changed(self, names: Iterable[str], ticks: Ints) -> Flags:
+        """Return by tick whether any of these rows changes there."""
+        flags = np.zeros(ticks.shape, dtype=bool)
+        for name in names:
+            flags |= self.row(name).changed[ticks]
+        return flags
+
+    def extremes(self, name: str, first: int, last: int) -> tuple[float, float]:
+        """Return the lowest and highest price from `first` to `last`, or of a bit more."""
+        row, size = self.row(name), self.blocks[0]
+        if last - first < 4 * size:
+            part = row.values[first : last + 1]
+            return float(np.fmin.reduce(part)), float(np.fmax.reduce(part))
+        blocks = slice(first // size, last // size + 1)
+        return float(np.fmin.reduce(row.low[size][blocks])), float(
+            np.fmax.reduce(row.high[size][blocks])
+        )
 
     def _symbol(self, key: str) -> Floats:
         series = self._market.series.get(key)
@@ -89,7 +103,7 @@ class FloatPrices:
         before = np.concatenate([[np.nan], values[:-1]])
         differs = (values != before) & ~np.isnan(values)
         low, high = {}, {}
-        for size in BLOCKS:
+        for size in self.blocks:
             count = -(-self.ticks // size)
             padded = np.full(count * size, np.nan)
             padded[: self.ticks] = values
@@ -99,7 +113,7 @@ class FloatPrices:
         known = values[~np.isnan(values)]
         return Row(
             values,
-            np.flatnonzero(differs).astype(np.int64),
+            differs,
             low,
             high,
             float(known.max()) if known.size else 0.0,

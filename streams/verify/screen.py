@@ -10,14 +10,12 @@ import numpy as np
 from streams.verify.book import Book
 from streams.verify.catalog import ReferenceSet
 from streams.verify.figures import Unpriced, assess
+from streams.verify.floats import FloatTables
 from streams.verify.market import VIA, Market
 from streams.verify.model import Box, Model
-from streams.verify.prices import BLOCKS, Flags, FloatPrices, Ints
+from streams.verify.prices import Flags, FloatPrices, Ints
 
 __all__ = ["Screen", "Span"]
-
-_FEW = 192
-"""Ranges up to this many ticks are looked at tick by tick at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +30,16 @@ class Screen:
     """One book under one reference set: screened in floats, assessed exactly near a level."""
 
     def __init__(
-        self, book: Book, reference: ReferenceSet, prices: FloatPrices, market: Market
+        self,
+        book: Book,
+        reference: ReferenceSet,
+        prices: FloatPrices,
+        market: Market,
+        tables: FloatTables,
     ) -> None:
         self._book, self._reference = book, reference
         self._prices, self._market = prices, market
-        self._model = Model(book, reference, prices)
+        self._model = Model(book, reference, prices, tables)
         self._keys = _symbols(self._model.rows)
         self.assessed = 0
 
@@ -45,11 +48,14 @@ class Screen:
 
         Of ticks that repeat the prices before them only the first of the span is looked at.
         """
+        nothing = np.empty(0, dtype=np.int64)
         if span.first > span.last:
-            return np.empty(0, dtype=np.int64)
+            return nothing
+        if above is None and (below is None or self._clear(span, below)):
+            return nothing
         ticks = self._candidates(span, below, above)
         if not ticks.size:
-            return ticks
+            return nothing
         return ticks[self.bad(ticks, below, above)]
 
     def bad(self, ticks: Ints, below: Decimal | None, above: Decimal | None) -> Flags:
@@ -97,16 +103,28 @@ class Screen:
         """Return the ticks that cannot be cleared by the extremes of their blocks."""
         ranges = [(span.first, span.last)]
         if above is None and below is not None:
-            for size in BLOCKS:
-                if sum(last - first + 1 for first, last in ranges) <= max(_FEW, size):
+            for size in self._prices.blocks:
+                if sum(last - first + 1 for first, last in ranges) <= 3 * size:
                     break
                 ranges = self._uncleared(ranges, size, below)
-        changed = self._prices.changed(self._model.rows)
-        parts = [np.asarray([span.first], dtype=np.int64)]
-        for first, last in ranges:
-            low, high = np.searchsorted(changed, (first, last + 1))
-            parts.append(changed[low:high])
-        return np.unique(np.concatenate(parts))
+        if not ranges:
+            return np.empty(0, dtype=np.int64)
+        ticks = np.concatenate([np.arange(start, end + 1) for start, end in ranges])
+        changed = self._prices.changed(self._model.rows, ticks)
+        changed[0] = changed[0] or ticks[0] == span.first
+        return ticks[changed]
+
+    def _clear(self, span: Span, below: Decimal) -> bool:
+        """Return whether even the worst of all prices in the span keeps the ratio above."""
+        extremes = {
+            name: self._prices.extremes(name, span.first, span.last) for name in self._model.rows
+        }
+        low = {name: pair[0] for name, pair in extremes.items()}
+        high = {name: pair[1] for name, pair in extremes.items()}
+        equity, requirement = self._model.bounds(Box(low, high, single=False))
+        margin = self._model.margin * (1 + float(below))
+        # Without a price (NaN) nothing is cleared.
+        return bool(equity - float(below) * requirement > margin)
 
     def _uncleared(
         self, ranges: list[tuple[int, int]], size: int, below: Decimal

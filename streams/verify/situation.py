@@ -28,7 +28,7 @@ def ceil_to(value: Decimal, unit: Decimal) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One action as it should be commanded; `tick` is what its price may be rounded to."""
+    """One action as it should be commanded; tiers are numbered from 1."""
 
     action: str
     quantity: Decimal
@@ -38,7 +38,7 @@ class Planned:
     side: Side | None = None
     position_side: PositionSide | None = None
     bankruptcy_price: Decimal | None = None
-    tick: Decimal | None = None
+    from_tier: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,11 @@ class Leg:
     def name(self) -> str:
         """The id that ties are broken by."""
         return f"{self.instrument}/{self.side}"
+
+    def rounded(self, price: Decimal) -> Decimal:
+        """Round a bankruptcy price to the tick: longs up, shorts down, at least one tick."""
+        away = ceil_to if self.position.quantity > 0 else floor_to
+        return max(away(price, self.spec.tick), self.spec.tick)
 
     def delta_of(self, contracts: Decimal) -> Decimal:
         """Return the unsigned delta of some contracts, in coin."""

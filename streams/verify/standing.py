@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from monitor.exact import ZERO
 from monitor.schema import (
     Action,
     EpisodeNotice,
@@ -14,7 +15,7 @@ from monitor.schema import (
     Reduction,
     WarningCommand,
 )
-from streams.verify.book import Book
+from streams.verify.book import DUST, Book
 from streams.verify.emitted import AnyCommand
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "after_stuck",
     "cancellable",
     "carried_out",
+    "named_orders",
     "seconds",
     "unnamed_orders",
 ]
@@ -60,14 +62,21 @@ def carried_out(command: OrderCancel | Reduction, book: Book) -> bool:
 
 def _action_done(command_id: str, action: Action, book: Book) -> bool:
     if action.instrument is not None:
-        if (command_id, action.instrument) in book.final:
-            return True
         spot = action.action in ("sell", "buy")
-        side = "net" if spot else action.position_side or "net"
-        done = book.done.get((command_id, f"{action.instrument}/{side}", ""), Decimal(0))
-        return done >= action.quantity
+        place = f"{action.instrument}/{action.action if spot else action.position_side or 'net'}"
+        final = book.final.get((command_id, place))
+        if final is not None and book.order_ended(final):
+            return True
+        return book.done.get((command_id, place, ""), ZERO) >= action.quantity
+    currency = action.currency or ""
     kind = "repay" if action.action == "repay" else "adjustment"
-    return book.done.get((command_id, kind, action.currency or ""), Decimal(0)) >= action.quantity
+    done = book.done.get((command_id, kind, currency), ZERO) >= action.quantity - DUST
+    if kind == "repay":
+        return done
+    held = book.balance(currency)
+    if book.settings.mode == "spot" and held.borrowed + held.accrued > DUST:
+        return False
+    return done or (command_id, currency) in book.emptied
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,9 @@ class Standing:
     entered: bool = False
     lowest: Decimal | None = None
     """The lowest warning level used in this episode."""
-    pending: Pending | None = None
+    cancel: Pending | None = None
+    reduction: Pending | None = None
+    """The last of each that was commanded; only a cancel of new orders stands beside the other."""
     given_up: frozenset[str] = frozenset()
     cancelled: bool = False
     """The liquidation stage saw a cancel."""
@@ -111,11 +122,21 @@ class Standing:
         """Return the standing after an episode."""
         return Standing(number=self.number)
 
-    def waiting_for(self, book: Book, version: int, now: int) -> Pending | None:
-        """Return what is still pending on this book at this time."""
-        if self.pending is None or self.pending.over(book, version, now):
+    def waiting_cancel(self, book: Book, version: int, now: int) -> Pending | None:
+        """Return the cancel that is still pending on this book at this time."""
+        if self.cancel is None or self.cancel.over(book, version, now):
             return None
-        return self.pending
+        return self.cancel
+
+    def waiting(self, book: Book, version: int, now: int) -> bool:
+        """Return whether a cancel or a reduction is still pending."""
+        if self.waiting_cancel(book, version, now) is not None:
+            return True
+        return self.reduction is not None and not self.reduction.over(book, version, now)
+
+    def expiries(self) -> list[int]:
+        """Return when what was commanded expires (ms)."""
+        return [p.command.expires_at for p in (self.cancel, self.reduction) if p is not None]
 
     def next_level(self, policy: Policy, mode: str) -> Decimal | None:
         """Return the highest warning level that is not used yet."""
@@ -135,13 +156,14 @@ class Standing:
 
     def brief(self) -> str:
         """Return the standing in one line."""
-        waits = "nothing"
-        if self.pending is not None:
-            command = self.pending.command
-            waits = f"sequence {command.sequence} {command.kind} until {command.expires_at}"
+        waits = [
+            f"{p.command.kind} sequence {p.command.sequence} until {p.command.expires_at}"
+            for p in (self.cancel, self.reduction)
+            if p is not None
+        ]
         return (
             f"episode {self.number} {'open' if self.open else 'closed'}, warning "
-            f"{'entered' if self.entered else 'not entered'} lowest {self.lowest}, last action "
+            f"{'entered' if self.entered else 'not entered'} lowest {self.lowest}, last actions "
             f"{waits}, stage cancelled {self.cancelled} reduced {self.reduced}, "
             f"given up {sorted(self.given_up)}, bankrupt {self.bankrupt}"
         )
@@ -151,10 +173,9 @@ class Standing:
         mode = book.settings.mode
         below, what, reduction = self.next_level(policy, mode), "a warning", False
         if below is None:
-            pending = self.waiting_for(book, version, now)
-            if unnamed_orders(self, book, pending):
+            if unnamed_orders(self, book, version, now):
                 below, what = policy.level("liquidation", mode), "an ES-4 cancel"
-            elif pending is None:
+            elif not self.waiting(book, version, now):
                 below, reduction = policy.level("liquidation", mode), True
                 what = "a reduction step"
         above, what_above = None, ""
@@ -163,12 +184,18 @@ class Standing:
         return Due(below, above, reduction, what, what_above)
 
 
-def unnamed_orders(standing: Standing, book: Book, pending: Pending | None) -> list[Order]:
+def unnamed_orders(standing: Standing, book: Book, version: int, now: int) -> list[Order]:
     """Return the open orders that a cancel at the liquidation level would still have to name."""
-    named: tuple[str, ...] = ()
-    if pending is not None and isinstance(pending.command, OrderCancel):
-        named = pending.command.order_ids
+    named = named_orders(standing, book, version, now)
     return [order for order in cancellable(standing, book) if order.order_id not in named]
+
+
+def named_orders(standing: Standing, book: Book, version: int, now: int) -> frozenset[str]:
+    """Return the orders that a pending cancel names."""
+    pending = standing.waiting_cancel(book, version, now)
+    if pending is None or not isinstance(pending.command, OrderCancel):
+        return frozenset()
+    return frozenset(pending.command.order_ids)
 
 
 def cancellable(standing: Standing, book: Book) -> list[Order]:
@@ -180,15 +207,13 @@ def cancellable(standing: Standing, book: Book) -> list[Order]:
     ]
 
 
-def after_stuck(standing: Standing, version: int) -> Standing:
-    """Return the standing once `stuck` went out for what was pending (ES-6)."""
-    pending = standing.pending
-    if pending is None:
-        return standing
-    given_up = standing.given_up
+def after_stuck(standing: Standing, pending: Pending, version: int) -> Standing:
+    """Return the standing once `stuck` went out for a pending action (ES-6)."""
+    stuck = replace(pending, stuck_at=version)
     if isinstance(pending.command, OrderCancel):
-        given_up |= frozenset(pending.command.order_ids)
-    return replace(standing, pending=replace(pending, stuck_at=version), given_up=given_up)
+        given_up = standing.given_up | frozenset(pending.command.order_ids)
+        return replace(standing, cancel=stuck, given_up=given_up)
+    return replace(standing, reduction=stuck)
 
 
 def advanced(standing: Standing, command: AnyCommand) -> Standing:
@@ -205,11 +230,11 @@ def advanced(standing: Standing, command: AnyCommand) -> Standing:
         liquidation = command.reason == "ES-4"
         return replace(
             standing,
-            pending=Pending(command),
+            cancel=Pending(command),
             cancelled=standing.cancelled or liquidation,
             uncertain=standing.uncertain or (liquidation and standing.reduced),
         )
-    return replace(standing, pending=Pending(command), reduced=True, steps=standing.steps + 1)
+    return replace(standing, reduction=Pending(command), reduced=True, steps=standing.steps + 1)
 
 
 def _noticed(standing: Standing, notice: EpisodeNotice) -> Standing:
@@ -218,7 +243,7 @@ def _noticed(standing: Standing, notice: EpisodeNotice) -> Standing:
     if notice.state == "closed":
         return standing.closed()
     if notice.state == "bankrupt":
-        return replace(standing, bankrupt=notice.shortfall or Decimal(0))
+        return replace(standing, bankrupt=notice.shortfall or ZERO)
     if notice.state == "cancel_sufficient":
         return replace(standing, cancelled=False, reduced=False, uncertain=False)
     return standing

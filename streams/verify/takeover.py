@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 from monitor.exact import ONE, ZERO
+from streams.verify.book import DUST, Book
+from streams.verify.debts import repay_debt, same_coin_repayment
 from streams.verify.figures import Unpriced, assess
-from streams.verify.situation import Leg, Planned, Situation, Step, ceil_to, floor_to
+from streams.verify.situation import Leg, Planned, Situation, Step
 from streams.verify.tables import counts, first_rate
 
 __all__ = ["closing_leaves_nothing", "takeover"]
@@ -22,16 +24,25 @@ def closing_leaves_nothing(situation: Situation) -> bool:
     book = situation.book.copy()
     for leg in situation.legs():
         situation.close(book, leg, leg.size)
-    flat = assess(book, situation.quotes, situation.reference)
-    if isinstance(flat, Unpriced):
+    flat = _again(situation, book)
+    if flat is None:
         return False
-    debts = collateral = ZERO
-    for name, coin in flat.coins.items():
-        if coin.equity < 0:
-            debts -= coin.equity * coin.price
-        elif _sellable(situation, name):
-            collateral += coin.equity * coin.price
-    return collateral * (ONE - situation.fees.spot_taker) <= debts
+    if situation.mode == "spot":
+        repaid = same_coin_repayment(flat)
+        flat = flat if repaid is None else _again(situation, repaid.book) or flat
+    for name in sorted(flat.before.coins):
+        if flat.before.coins[name].liability > 0:
+            paid = repay_debt(flat, name, ZERO)
+            if paid is not None:
+                flat = _again(situation, paid.book) or flat
+    return flat.before.adjusted_equity <= 0
+
+
+def _again(situation: Situation, book: Book) -> Situation | None:
+    figures = assess(book, situation.quotes, situation.reference)
+    if isinstance(figures, Unpriced):
+        return None
+    return Situation(book, situation.quotes, situation.reference, figures)
 
 
 def first_tier_uncovered(situation: Situation) -> bool:
@@ -78,7 +89,7 @@ def takeover(situation: Situation) -> Step | None:
                 instrument=leg.instrument,
                 side=leg.closing_side,
                 position_side=leg.side,
-                bankruptcy_price=_rounded(leg, price),
+                bankruptcy_price=leg.rounded(price),
             )
         )
     closed = assess(book, situation.quotes, situation.reference)
@@ -88,7 +99,7 @@ def takeover(situation: Situation) -> Step | None:
         amount = held.cash - held.borrowed - held.accrued
         price = situation.index(name) or ZERO
         taken = name in coins or amount < 0 or _sellable(situation, name)
-        if amount == 0 or not taken:
+        if abs(amount) < DUST or not taken:
             continue
         actions.append(
             Planned(
@@ -107,13 +118,7 @@ def takeover(situation: Situation) -> Step | None:
 def _position_price(leg: Leg, share: Decimal) -> Decimal:
     direction = 1 if leg.position.quantity > 0 else -1
     if leg.spec.inverse:
-        price = leg.mark / (ONE + direction * share)
-    else:
-        price = leg.mark * (ONE - direction * share)
-    return max(price, leg.spec.tick)
-
-
-def _rounded(leg: Leg, price: Decimal) -> Decimal:
-    """Longs up, shorts down: against the account; at least one tick."""
-    away = ceil_to if leg.position.quantity > 0 else floor_to
-    return max(away(price, leg.spec.tick), leg.spec.tick)
+        divisor = ONE + direction * share
+        price = leg.mark / divisor if divisor > 0 else leg.mark * 1000
+        return min(price, leg.mark * 1000)
+    return max(leg.mark * (ONE - direction * share), leg.spec.tick)
