@@ -86,6 +86,48 @@ def _options(
 
 
 @app.command()
+def demo(
+    recording: Annotated[
+        Path | None, typer.Option("--replay", metavar="FILE", help="Play recorded ticks.")
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="Recorded seconds per second of wall time.")
+    ] = None,
+    accounts: Annotated[int, typer.Option(help="How many to generate.")] = 20_000,
+    duration: Annotated[
+        float | None, typer.Option(help="Seconds on the wall; with --replay, instead of a speed.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="How many share the partitions.")] = 1,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal accounts and markets.")] = 1,
+    symbol_map: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="FILE", help="YAML: series → index and mark symbols."),
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave data and logs in place.")] = False,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no page.")] = False,
+) -> None:
+    """Show the whole chain at work on this machine.
+
+    Kafka, Redis, worker, a simulated exchange and a replay, with no other set-up. Without --replay
+    a made market crashes and recovers. Exits with 0 when the check over the topics is clean.
+    """
+    from streams.commands.demo import run_demo
+
+    code = run_demo(
+        replay=recording,
+        speed=speed,
+        accounts=accounts,
+        duration=duration,
+        workers=workers,
+        seed=seed,
+        symbol_map=symbol_map,
+        keep=keep,
+        no_browser=no_browser,
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
 def services(
     kafka_port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,
     redis_port: Annotated[int | None, typer.Option(min=1, max=65535)] = None,

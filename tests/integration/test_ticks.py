@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -16,7 +16,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from streams.connection import kafka_client
+from streams.connection import confluent_config, kafka_client
 from streams.dead_letters import BadRecord
 from streams.embedded import Kafka
 from streams.settings import Settings
@@ -136,6 +136,18 @@ async def test_everything_from_the_beginning_then_what_comes(
         assert reading.reader.lag == 0
 
 
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
+async def test_every_compression_that_producers_use_is_read(settings: Settings, codec: str) -> None:
+    producer = Producer({**confluent_config(settings, producer=True), "compression.type": codec})
+    for number in range(100):
+        value = _tick("BTC-USD", number)
+        producer.produce(Topics(settings.topic_prefix).ticks, value, key=b"BTC-USD")
+    await asyncio.to_thread(producer.flush)
+    async with _reading(settings) as reading:
+        await reading.until(lambda: reading.reader.caught_up)
+        assert reading.numbers == list(range(100))
+
+
 async def test_an_empty_topic_is_caught_up_at_once(settings: Settings) -> None:
     async with _reading(settings) as reading:
         await reading.until(lambda: reading.reader.caught_up)
@@ -226,6 +238,8 @@ async def test_a_topic_made_anew_is_read_from_its_beginning(
         admin = AdminClient({"bootstrap.servers": settings.brokers})
         for answer in admin.delete_topics([topic]).values():
             answer.result()
+        # The brokers still show it for a moment, and it would not be made anew.
+        await reading.until(lambda: topic not in admin.list_topics(timeout=10).topics)
         ensure(settings)
         await send("BTC-USD", _tick("BTC-USD", 5))
         await reading.until(lambda: len(reading.got) > 5)

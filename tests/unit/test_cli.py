@@ -15,7 +15,18 @@ from streams.exceptions import CommandError
 from streams.setting_names import SETTINGS
 from streams.settings import PREFIX, Settings
 
-COMMANDS = ("services", "worker", "topics", "reference", "replay", "simulate", "watch", "evaluate")
+COMMANDS = (
+    "demo",
+    "services",
+    "worker",
+    "topics",
+    "reference",
+    "replay",
+    "simulate",
+    "watch",
+    "evaluate",
+    "verify",
+)
 
 FILE = """\
 reference:
@@ -271,6 +282,16 @@ def test_replay_of_a_damaged_file_exits_with_1(run: Run, tmp_path: Path) -> None
     result = run("replay", path)
     assert (result.code, result.out) == (1, "")
     assert "ticks.parquet" in result.err
+
+
+def test_wrong_options_of_the_demo_are_all_named(run: Run) -> None:
+    result = run("demo", "--accounts", "0", "--speed", "-1", "--replay", "missing.parquet")
+    assert (result.code, result.out) == (2, "")
+    assert [line.split(":")[0] for line in result.err.splitlines()] == [
+        "--replay missing.parquet",
+        "--speed -1",
+        "--accounts 0",
+    ]
 
 
 def test_an_error_of_a_command_shows_all_its_lines() -> None:
