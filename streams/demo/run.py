@@ -36,6 +36,10 @@ class DemoFailed(RuntimeError):
     """Raised when the demo cannot go on; the text says why and what to look at."""
 
 
+class BadInput(DemoFailed):
+    """Raised when the recording or its map cannot be used; the text names what and where."""
+
+
 def run(options: DemoOptions) -> int:
     """Run a demo; return the exit code.
 
@@ -45,9 +49,13 @@ def run(options: DemoOptions) -> int:
     """
     console = Console(highlight=False)
     folder = Folder(new_data_dir())
-    code = 128 + signal.SIGINT
+    code, logs = int(128 + signal.SIGINT), True
     try:
         code = asyncio.run(_run(options, folder, console))
+    except BadInput as error:
+        code = 1
+        logs = False
+        sys.stderr.write(f"{error}\n")
     except (DemoFailed, ChildEnded, EmbeddedError) as error:
         code = 1
         sys.stderr.write(f"{error}\n")
@@ -55,7 +63,7 @@ def run(options: DemoOptions) -> int:
         # Only before the handlers stand, when nothing was started.
         sys.stderr.write("interrupted\n")
     finally:
-        _leave(folder.path, everything=options.keep, logs=code == 1)
+        _leave(folder.path, everything=options.keep, logs=logs and code == 1)
     return code
 
 
@@ -153,6 +161,10 @@ class _Demo:
         title = f"liqmon demo: {market.name if market else ''}, {self._stage.elapsed:.0f} s"
         plain = not full_screen(self._console)
         print_summary(self._console, report, title=title, plain_text=plain)
+        if report.accounts < self._options.accounts:
+            # A check that did not see everything proves nothing.
+            msg = f"the check read {report.accounts:,} of {self._options.accounts:,} accounts"
+            raise DemoFailed(msg)
         return report.exit_status
 
     async def _watched(self) -> None:
@@ -175,7 +187,7 @@ class _Demo:
     def _raise_known_error(self) -> None:
         status = self._folder.read("replay", MarketStatus)
         if status is not None and status.error is not None:
-            raise DemoFailed(status.error)
+            raise BadInput(status.error)
 
     async def _phases(self) -> None:
         await self._start()

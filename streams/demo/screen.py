@@ -213,7 +213,7 @@ class Screen:
         lines = [
             Text(
                 f"{worker.name} {worker.state}, {worker.ready} of {worker.partitions} partitions"
-                + (f", {worker.lag:,} ticks behind" if worker.lag else ""),
+                + (f", lag {worker.lag:,}" if worker.lag else ""),
                 style="green" if worker.well else "yellow",
                 no_wrap=True,
             )

@@ -24,6 +24,7 @@ def rows(report: VerifyReport) -> Iterator[tuple[str, str]]:
     states = report.notices
     reduced = f"{commands['reduction']:,} reductions"
     closed = f"{report.episodes_closed:,} closed again, {states['stuck']:,} stuck"
+    saved = report.saved_by_cancel
     over = f"{states['warning cleared']:,} cleared"
     yield "read back", f"{report.ticks:,} ticks, {report.account_events:,} account events"
     yield "accounts", f"{report.accounts:,}"
@@ -38,7 +39,7 @@ def rows(report: VerifyReport) -> Iterator[tuple[str, str]]:
     yield "order cancels", _counts(report.cancels)
     yield "reductions", _counts(report.reductions)
     yield "episodes", f"{report.episodes_opened:,} opened, {closed}"
-    yield "saved by the cancel alone", f"{report.saved_by_cancel:,} accounts"
+    yield "saved by the cancel alone", f"{saved:,} {'account' if saved == 1 else 'accounts'}"
     yield (
         "bankruptcies",
         f"{report.bankrupt_accounts:,}, together {plain(round(report.shortfall, 2))} USD short",
