@@ -6,7 +6,6 @@ the two together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -61,10 +60,6 @@ class Account:
     @property
     def schedule(self) -> str:
         return self.settings.fee_schedule or "default"
-
-    def coins(self) -> Iterator[str]:
-        """Yield every currency that has a balance."""
-        yield from {**self.cash, **self.borrowed, **self.accrued}
 
     def owed(self, currency: str) -> Decimal:
         """Return borrowed plus accrued interest."""
