@@ -45,14 +45,32 @@ def run_replay(file: Path, speed: float, symbol_map: Path | None, *, raw: bool) 
         raw=raw,
     )
     shown = _Shown()
+
+    async def main(stop: asyncio.Event) -> ReplayReport:
+        if settings.clock == "event":
+            _warn_of_scale(await published_file(settings), request.pace.time_scale)
+        return await replay(request, progress=shown.show, stop=stop)
+
     try:
-        report = run_until_stopped(lambda stop: replay(request, progress=shown.show, stop=stop))
+        report = run_until_stopped(main)
     except ReplayError as error:
         raise CommandError(str(error)) from error
     finally:
         shown.end()
     _summarise(report)
     return 0
+
+
+def _warn_of_scale(reference: dict[str, Any] | None, needed: float) -> None:
+    """Say when deadlines on the event clock would pass in another time than on the wall."""
+    published = float((reference or {}).get("policy", {}).get("time_scale", 1))
+    if published != needed:
+        _log.warning(
+            "time_scale_differs",
+            published=published,
+            speed=needed,
+            hint="publish a policy with this time_scale, and max_age_seconds of 10 times as much",
+        )
 
 
 def _security(settings: Settings) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Liqmon:
 
     def __init__(self, brokers: str, prefix: str, folder: Path) -> None:
         self._folder = folder
-        self._environment = {
+        self.environment = {
             **os.environ,
             "LIQMON_BROKERS": brokers,
             "LIQMON_TOPIC_PREFIX": prefix,
@@ -37,7 +37,7 @@ class Liqmon:
         return subprocess.Popen(
             [sys.executable, "-m", "streams", *arguments],
             cwd=self._folder,
-            env=self._environment,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -129,3 +129,20 @@ def test_simulate_says_which_topics_are_missing(liqmon: Liqmon) -> None:
     assert (code, out) == (1, "")
     assert "no topic" in err
     assert "Traceback" not in err
+
+
+def test_replay_publishes_and_warns_of_a_time_scale_that_does_not_fit(
+    liqmon: Liqmon,
+    kafka: str,
+    topic_prefix: str,
+    tmp_path: Path,
+) -> None:
+    ensure(Settings(brokers=kafka, topic_prefix=topic_prefix, partitions=2))
+    rows = ["symbol,ts_ns,price"]
+    rows += [f"BTC-USDT,{(1_700_000_000 + n) * 10**9},{60000 + n}.5" for n in range(20)]
+    (tmp_path / "ticks.csv").write_text("\n".join(rows) + "\n")
+    liqmon.environment["LIQMON_CLOCK"] = "event"
+    code, out, err = liqmon.run("replay", "ticks.csv", "--speed", "100", "--raw")
+    assert code == 0, err
+    assert "own: 20 points of 1 series, 0 interpolated" in out
+    assert "time_scale_differs" in err
