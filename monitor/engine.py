@@ -327,8 +327,8 @@ class Engine:
     def _expire_gap(self, entry: Entry, decision: Decision, now: int) -> None:
         account = entry.account
         due = self._gap_deadline(account)
-        if due is None or due > now:
-            return
+        if due is None or due > now or entry.partition not in self.armed:
+            return  # while a partition catches up, its four topics are read at different paces
         decision.dirty = True
         if account.known:
             account.out_of_sync = True

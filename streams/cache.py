@@ -42,7 +42,7 @@ _HEARTBEAT_SECONDS = 1.0
 _SWEEP_SECONDS = 30.0
 _LEAST_SWEPT = 50
 # Views cost some 100 µs each: a turn of the event loop makes no more of them (H-8).
-_VIEWS_A_TURN = 25
+_VIEWS_A_TURN = 5
 _ACCOUNTS_A_PIPELINE = 250
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0

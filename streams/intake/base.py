@@ -64,6 +64,9 @@ class Intake(Protocol):
     async def commit(self) -> None:
         """Commit what is acknowledged, now."""
 
+    def behind(self, event: Received) -> int:
+        """Return how many records are known to stand after this one in its partition."""
+
     @property
     def failure(self) -> BaseException | None:
         """Why the intake has died, if it has."""

@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 COMMIT_SECONDS = 0.5
 BUFFERED_EVENTS = 4096
 POLL_RECORDS = 1000
+RECORDS_A_TURN = 50
+"""H-8: records that one agent takes in one turn of the loop."""
 
 
 def create_app(settings: Settings) -> faust.App:
@@ -54,8 +56,11 @@ def create_app(settings: Settings) -> faust.App:
 class FaustIntake:
     """One agent a topic, `concurrency` 1: Faust could otherwise commit past an event in flight."""
 
-    def __init__(self, settings: Settings, app: faust.App | None = None) -> None:
+    def __init__(
+        self, settings: Settings, app: faust.App | None = None, *, started_by_faust: bool = False
+    ) -> None:
         self.app = app if app is not None else create_app(settings)
+        self._started_by_faust = started_by_faust
         self.generation = 0
         self._topics = Topics(settings.topic_prefix)
         self._handler: Handler | None = None
@@ -82,13 +87,15 @@ class FaustIntake:
     async def start(self, handler: Handler) -> None:
         """Join the group."""
         self._handler = handler
-        self.app.finalize()
-        await self.app.start()
+        if not self._started_by_faust:
+            self.app.finalize()
+            await self.app.start()
 
     async def stop(self) -> None:
         """Leave the group."""
         self.generation += 1
-        await self.app.stop()
+        if not self._started_by_faust:
+            await self.app.stop()
 
     def acknowledge(self, events: Sequence[Received]) -> None:
         """Acknowledge records; Faust commits up to the first gap, every half second."""
@@ -101,6 +108,11 @@ class FaustIntake:
         """Commit what is acknowledged, now."""
         await self.app.consumer.commit()
 
+    def behind(self, event: Received) -> int:
+        """Return how many records are known to stand after this one in its partition."""
+        known = self.app.consumer.highwater(TP(event.topic, event.partition))
+        return max(0, int(known or 0) - event.offset - 1)
+
     @property
     def failure(self) -> BaseException | None:
         """Why Faust has died, if it has."""
@@ -112,20 +124,33 @@ class FaustIntake:
         handler = self._handler
         if handler is None:
             raise RuntimeError("the intake was started without a handler")
-        async for event in stream.noack().events():
-            message = event.message
-            await handler.received(
-                Received(
-                    message.topic,
-                    message.partition,
-                    message.offset,
-                    message.key,
-                    message.value,
-                    int(message.timestamp * 1000),
-                    self.generation,
-                    event,
-                )
+        unacknowledged = stream.noack()
+        queue = unacknowledged.channel.queue
+        async for event in unacknowledged.events():
+            await self._hand_over(handler, event)
+            # Faust gives the loop a turn before each record; under load that is one record a turn.
+            # What waits in the agent's queue is taken along, as Faust itself would take it.
+            for _ in range(RECORDS_A_TURN):
+                if queue.empty() or not self.app.flow_control.is_active():
+                    break
+                waiting = queue.get_nowait()
+                if waiting.message.generation_id == self.app.consumer_generation_id:
+                    await self._hand_over(handler, waiting)
+
+    async def _hand_over(self, handler: Handler, event: Any) -> None:
+        message = event.message
+        await handler.received(
+            Received(
+                message.topic,
+                message.partition,
+                message.offset,
+                message.key,
+                message.value,
+                int(message.timestamp * 1000),
+                self.generation,
+                event,
             )
+        )
 
     async def _on_revoked(self, _app: Any, revoked: Iterable[TP], **_kwargs: Any) -> None:
         log.info("partitions_revoked", partitions=len(set(revoked)))

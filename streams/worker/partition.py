@@ -92,6 +92,15 @@ class OwnedPartition:
         """Whether everything that stood in the account topics at the claim is folded."""
         return all(self.folded.get(topic, -1) >= end - 1 for topic, end in self.ends.items())
 
+    @property
+    def behind(self) -> str:
+        """Say which topics are not folded up to their ends yet, and how far."""
+        return ", ".join(
+            f"{topic} {self.folded.get(topic, -1) + 1} of {end}"
+            for topic, end in self.ends.items()
+            if self.folded.get(topic, -1) < end - 1
+        )
+
     # -- decisions ----------------------------------------------------------------------------
 
     def take(self, decision: Decision, event: Received | None, now: int) -> None:
@@ -129,7 +138,7 @@ class OwnedPartition:
             since_tick=span.since_tick,
             tick=span.tick,
             book=span.book,
-            reason=None if span.ready else span.reason,
+            reason=None if span.ready else f"{span.reason} {self.behind}".strip(),
         )
 
     # -- the journal's owner ------------------------------------------------------------------

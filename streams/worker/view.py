@@ -24,7 +24,7 @@ __all__ = ["RedisView", "ShownOutlet"]
 NEAREST_SHOWN = 1000
 """Accounts kept at most a second behind, besides all that are not normal."""
 NEAREST_SECONDS = 0.9
-NEAREST_A_TURN = 100
+NEAREST_A_TURN = 20
 MOVED = 0.01
 """Relative change of the ratio of a normal account that is worth showing between two sweeps."""
 

@@ -49,7 +49,7 @@ log = structlog.get_logger(__name__)
 AHEAD_LIMIT_MS = 5_000
 """A `ts` further ahead of the clock is a dead letter (INTERFACE); `time_scale` multiplies it."""
 TICKS_PER_TURN = 64
-ACCOUNTS_PER_TURN = 100
+ACCOUNTS_PER_TURN = 20
 TURN_SECONDS = 0.004
 """H-8: what one turn of the loop takes at the most."""
 TIMER_SECONDS = 0.02
@@ -441,7 +441,7 @@ class Worker:
         """H-6: arm when caught up; not ready while records come late by wall time."""
         if self._is_armed(owned):
             behind = self._wall() - event.timestamp
-            if behind > LAG_LIMIT_MS:
+            if behind > LAG_LIMIT_MS and self._intake.behind(event):
                 self._disarm(owned, f"account topics lag by {behind} ms")
                 self._start_claim(f"catch up {owned.number}", self._catch_up(owned))
         elif owned.caught_up:
