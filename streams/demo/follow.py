@@ -67,7 +67,9 @@ class Follower:
                 "group.id": "demo-screen",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 100,
+                # A few large answers a second: the broker pays for each.
+                "fetch.min.bytes": 64 * 1024,
+                "fetch.wait.max.ms": 250,
                 # A broker that is ended before the screen is no news here.
                 "log_level": 0,
             }

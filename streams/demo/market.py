@@ -37,6 +37,8 @@ MAX_AGE_SECONDS = 10
 """PX-4's default in wall seconds; on the event clock a wall second is `speed` recorded ones."""
 _HOLD_SECONDS = 600.0
 """Beats after the last tick: the demo ends them when the episodes have come to rest."""
+_TURN_SECONDS = 0.01
+"""A laptop's broker has better to do than 500 requests a second."""
 _MS = 1_000_000
 
 
@@ -146,7 +148,7 @@ async def _play(plan: Plan, folder: Folder, stop: asyncio.Event) -> int:
     folder.open("inputs")
     await folder.passed("play")
     reporter = _Reporter(folder)
-    pace = Pace(speed, beats=Beats(hold=_HOLD_SECONDS))
+    pace = Pace(speed, beats=Beats(hold=_HOLD_SECONDS), turn_seconds=_TURN_SECONDS)
     await play(stream, target, pace, progress=reporter.report, stop=stop)
     return 0
 

@@ -26,8 +26,12 @@ _LOOK_SECONDS = 0.1
 _READY_SECONDS = 180.0
 """How long workers may take until they cover everything; 20,000 accounts take a tenth of it."""
 _QUIET_SECONDS = 3.0
-"""Without a cancel or a reduction for so long, with no tick waiting, the episodes rest."""
-_SETTLE_SECONDS = 30.0
+"""Without a cancel or a reduction for so long, with hardly a tick waiting, the episodes rest."""
+_FEW_TICKS = 100
+"""Beats go on while the episodes come to rest, so a heartbeat may always see some."""
+_CATCH_UP_SECONDS = 300.0
+"""How long workers that fell behind may take to see the last tick."""
+_SETTLE_SECONDS = 20.0
 _STOP_SECONDS = 5.0
 _ALL_PARTITIONS = frozenset(range(16))
 
@@ -267,14 +271,13 @@ class _Demo:
 
     async def _settle(self) -> None:
         """Wait until no command is under way; a bounded time, for some may never get an answer."""
-
-        def rests() -> bool:
-            self._replay()
-            return self._figures.lag() == 0 and self._figures.quiet_seconds() > _QUIET_SECONDS
-
+        figures = self._figures
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SETTLE_SECONDS):
-                await self._until(rests)
+            await asyncio.wait_for(until(lambda: figures.lag() <= _FEW_TICKS), _CATCH_UP_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(
+                until(lambda: figures.quiet_seconds() > _QUIET_SECONDS), _SETTLE_SECONDS
+            )
 
     async def _check(self) -> None:
         finished = asyncio.ensure_future(self._run_check())

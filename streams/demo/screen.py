@@ -10,7 +10,7 @@ from rich.text import Text
 
 from streams.demo.figures import Nearest, Shown
 from streams.demo.stage import Stage
-from streams.demo.words import Line, Tone, amount, percent, phase_words, utc
+from streams.demo.words import Line, Tone, amount, duration, percent, phase_words, utc
 
 __all__ = ["Screen", "bar"]
 
@@ -33,6 +33,8 @@ _PARTS = " ▏▎▍▌▋▊▉"
 _HEADER_ROWS = 2
 _MIDDLE_ROWS = 8
 _MOST_WORKER_ROWS = 6
+_MANY_TICKS = 1_000
+"""So many waiting are worth a word."""
 _COINS = ("BTC", "ETH", "SOL", "XRP", "DOGE")
 _SIDE_BY_SIDE = 116
 """From this width on the nearest accounts stand beside the commands, below it under them."""
@@ -71,10 +73,10 @@ class Screen:
         yield layout
 
     def _fill(self, body: Layout, width: int, height: int) -> None:
-        workers = self._worker_lines(width - width // 2 - 11, many=height >= 30)
+        workers = self._worker_lines(width - width // 2 - 7, many=height >= 30)
         middle = _MIDDLE_ROWS + len(workers) - 1
         body.split_column(Layout(name="middle", size=middle), Layout(name="low"))
-        left = width // 2 - 2
+        left = width // 2 - 6
         body["middle"].split_row(
             Layout(self._bands(left), size=left),
             Layout(Text(" "), size=2),
@@ -149,13 +151,10 @@ class Screen:
             style = colour if count else "dim"
             drawn = Text(bar(count / total, room), style=colour)
             table.add_row(Text(words, style=style), Text(f"{count:,}", style=style), drawn)
-        stuck = Text(f", {shown.stuck:,} stuck" if shown.stuck else "", style="bold red")
         facts = _pairs()
-        facts.add_row(
-            "episodes",
-            Text(f"{shown.open_episodes:,} open, {shown.closed_episodes:,} closed").append(stuck),
-        )
-        saved = Text(f"{shown.saved:,} by cancelling orders alone", style="green")
+        closed = f"{shown.closed_episodes:,} closed"
+        facts.add_row("episodes", f"{shown.open_episodes:,} open, {closed}")
+        saved = Text(f"{shown.saved:,} by the cancel alone", style="green")
         facts.add_row("saved", saved if shown.saved else Text("none yet", style="dim"))
         facts.add_row(
             "bankrupt",
@@ -168,21 +167,25 @@ class Screen:
     def _stream(self, width: int, workers: list[Text]) -> RenderableType:
         shown = self._shown
         table = _pairs()
-        waiting = f", {shown.lag:,} waiting" if shown.lag else ""
-        table.add_row("ticks", f"{shown.tick_rate:,.0f}/s, {shown.ticks:,} out{waiting}")
+        ticks = Text(f"{shown.tick_rate:,.0f}/s, {shown.ticks:,} out")
+        if shown.lag > _MANY_TICKS:
+            behind = f"{amount(shown.lag)} of {amount(shown.ticks)}"
+            ticks = Text(f"{shown.tick_rate:,.0f}/s, {behind} wait", style="yellow")
+        table.add_row("ticks", ticks)
         if shown.ages is None:
             table.add_row("answered", Text("no tick called for a command yet", style="dim"))
         else:
             middle, late = shown.ages
-            table.add_row("answered", f"in {middle:,} ms, 99 of 100 in {late:,} ms")
+            table.add_row("answered", f"in {duration(middle)}, 99 of 100 in {duration(late)}")
         counts = shown.commands
         table.add_row("warnings", Text(f"{counts['warning']:,}", style="yellow"))
         orders = Text(f"{counts['order_cancel']:,} of orders", style="cyan")
         orders.append(", ", style="none")
         orders.append(f"{counts['reduction']:,} reductions", style="magenta")
         table.add_row("cancels", orders)
-        again = f"{shown.resends:,} sent again, {shown.dead_letters:,} dead letters"
-        table.add_row("trouble", Text(again, style="dim"))
+        again = f"{shown.resends:,} resent, {shown.dead_letters:,} dead letters"
+        stuck = Text(f"{shown.stuck:,} stuck, ", style="bold red" if shown.stuck else "dim")
+        table.add_row("trouble", stuck.append(again, style="dim"))
         table.add_row("market", self._prices(width - 10))
         for number, worker in enumerate(workers):
             table.add_row("" if number else "workers", worker)

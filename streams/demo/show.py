@@ -18,7 +18,7 @@ from streams.demo.words import phase_words, utc
 
 __all__ = ["full_screen", "keep_showing"]
 
-_FRAME_SECONDS = 0.25
+_FRAME_SECONDS = 0.5
 _LINE_SECONDS = 2.0
 
 

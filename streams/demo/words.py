@@ -16,6 +16,7 @@ __all__ = [
     "Tone",
     "amount",
     "decode_command",
+    "duration",
     "percent",
     "phase_words",
     "say",
@@ -104,6 +105,13 @@ def _short(number: float) -> str:
     return text.rstrip("0").rstrip(".") if decimals else text
 
 
+def duration(ms: float) -> str:
+    """Return wall time in a few characters: `4 ms`, `2.6 s`, `103 s`."""
+    if ms < 1_000:
+        return f"{ms:.0f} ms"
+    return f"{ms / 1_000:.1f} s" if ms < 10_000 else f"{ms / 1_000:,.0f} s"
+
+
 def utc(ms: int) -> str:
     """Return recorded time (epoch milliseconds) to the second, UTC."""
     return f"{datetime.fromtimestamp(ms / 1000, tz=UTC):%Y-%m-%d %H:%M:%S}"
@@ -119,7 +127,7 @@ def phase_words(stage: Stage) -> str:
     return {
         "starting": "starting",
         "playing": "",
-        "settling": "last tick is out, episodes come to rest",
+        "settling": "last tick is out, waiting for rest",
         "stopping": "stopping exchange and workers",
         "checking": "checking the run from its topics",
         "done": "done",

@@ -16,7 +16,7 @@ from streams.replay.ticks import Quote, QuoteStream
 # At most this many ticks leave before others run and the beats are looked at.
 _SLICE = 2_000
 # Ticks due within this time leave together: more turns cost more than they are worth.
-_TURN_SECONDS = 0.002
+TURN_SECONDS = 0.002
 _REPORT_SECONDS = 0.5
 _BEAT: Headers = [("beat", b"1")]
 _NS = 1e9
@@ -85,7 +85,9 @@ class Publisher:
         beats: Beats | None = None,
         progress: ProgressCallback | None = None,
         stop: asyncio.Event | None = None,
+        turn_seconds: float = TURN_SECONDS,
     ) -> None:
+        self._turn_seconds = turn_seconds
         self.published = 0
         self.repeated = 0
         self.last_ts: int | None = None
@@ -225,7 +227,7 @@ class Publisher:
             self._report(stream)
 
     async def _rest(self, seconds: float) -> None:
-        await self._clock.sleep(max(_TURN_SECONDS, seconds))
+        await self._clock.sleep(max(self._turn_seconds, seconds))
 
     def _until_beat(self) -> float:
         return max(0.0, min(self._next_all, self._next_one) - self._now())

@@ -10,7 +10,7 @@ from typing import Any
 from streams.replay.clock import ClockName, EventStamps, SystemClock, Timeline, WallStamps
 from streams.replay.formats import BadRows
 from streams.replay.mapping import SymbolMap
-from streams.replay.publisher import Beats, ProgressCallback, Publisher
+from streams.replay.publisher import TURN_SECONDS, Beats, ProgressCallback, Publisher
 from streams.replay.recorded import RecordedStream, open_stream
 from streams.replay.sink import KafkaSink
 from streams.replay.tail import read_tail
@@ -36,12 +36,14 @@ class Pace:
     """Recorded seconds per wall second (0 or infinity: as fast as possible) and the ticks' clock.
 
     `event` keeps recorded times, moved forward as a whole past what the topic holds; `wall`
-    stamps the moment of publishing.
+    stamps the moment of publishing. Ticks due within `turn_seconds` leave together: broker and
+    readers pay for each request, not for each tick.
     """
 
     speed: float = 1.0
     clock: ClockName = "event"
     beats: Beats = field(default_factory=Beats)
+    turn_seconds: float = TURN_SECONDS
 
     def __post_init__(self) -> None:
         if not self.speed >= 0:
@@ -174,6 +176,7 @@ async def play(
             beats=pace.beats,
             progress=progress,
             stop=stop,
+            turn_seconds=pace.turn_seconds,
         )
         await publisher.play(stream)
     return PlayReport(

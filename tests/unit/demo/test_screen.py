@@ -81,7 +81,7 @@ def test_80_by_24_shows_every_figure_whole() -> None:
         "18,211",
         "1,730",
         "1,788 open, 413 closed",
-        "31 by cancelling orders alone",
+        "31 by the cancel alone",
         "7, 12.3 k USD short",
         "652/s, 91,234 out",
         "in 4 ms, 99 of 100 in 29 ms",
@@ -143,3 +143,11 @@ def test_a_line_says_the_same_without_a_terminal() -> None:
     assert "2,310 warnings, 412 cancels, 388 reductions, 7 bankrupt" in text
     assert "starting: accounts 12,300 out" in line(_stage("starting"), Shown())
     assert "checking: crossings of accounts 30%" in line(_stage("checking"), Shown())
+
+
+def test_workers_that_fall_behind_show_it_in_80_columns() -> None:
+    late = replace(_shown(), lag=118_252, ticks=331_441, ages=(91_460, 103_000), stuck=12)
+    text = "\n".join(_drawn(80, 24, _stage(), late))
+    assert "652/s, 118 k of 331 k wait" in text
+    assert "in 91 s, 99 of 100 in 103 s" in text
+    assert "12 stuck, 0 resent, 0 dead letters" in text
