@@ -29,10 +29,11 @@ def shown(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def _key(action: Planned | Action) -> tuple[str, str, str, str]:
-    contract = action.instrument is not None and action.action not in ("sell", "buy")
-    side = (action.position_side or "net") if contract else ""
-    return (action.action, action.instrument or "", action.currency or "", side)
+def _key(action: Planned | Action) -> tuple[str, str, str]:
+    if action.instrument is None:
+        return (action.action, action.currency or "", "")
+    spot = action.action in ("sell", "buy")
+    return (action.action, action.instrument, "" if spot else action.position_side or "net")
 
 
 def reduction_differences(step: Step, command: Reduction) -> list[tuple[str, str]]:

@@ -352,24 +352,38 @@ class CrossingSearch:
             row[span.first - first : span.last - first + 1] = bad
         return row
 
-    @staticmethod
-    def _reach(leg: _Leg, rows: dict[int, Flags]) -> tuple[Flags, tuple[int, int]]:
+    def _reach(self, leg: _Leg, rows: dict[int, Flags]) -> tuple[Flags, tuple[int, int]]:
         """Return the ticks of the last row that some order reaches, and the furthest state."""
-        reached = np.zeros(len(next(iter(rows.values()))), dtype=bool)
-        reached[0] = True
+        count = len(next(iter(rows.values())))
+        ticks = np.arange(count)
+        entries = {version: np.zeros(count, dtype=bool) for version in rows}
+        entries[leg.start.version][0] = True
+        reached = entries[leg.start.version]
         frontier = (leg.start.version, 0)
         for version, bad in rows.items():
-            entry = reached & ~bad
+            entry = entries[version] & ~bad
             if leg.start.entrance:
                 entry[0] = not bad[0]
-            ticks = np.arange(len(bad))
             # A tick is reached when some entry into the row comes after its last bad tick.
             last_entry = np.maximum.accumulate(np.where(entry, ticks, -1))
             last_bad = np.maximum.accumulate(np.where(bad, ticks, -1))
             reached = last_entry > last_bad
             if reached.any():
                 frontier = (version, int(np.flatnonzero(reached)[-1]))
+                for later in self._jumps(version, leg.end.version):
+                    entries[later] |= reached
         return reached, frontier
+
+    def _jumps(self, version: int, end: int) -> Iterator[int]:
+        """Yield the versions that the next event can lead to.
+
+        Later events of other topics may have come first: they wait for it, and all apply at once.
+        """
+        entries = self._ledger.entries
+        for later in range(version + 1, end + 1):
+            if later > version + 1 and entries[later - 1].topic == entries[version].topic:
+                return
+            yield later
 
     # What is said about it --------------------------------------------------------------------------
 
@@ -393,6 +407,11 @@ class CrossingSearch:
         ratio = screen.ratio(tick)
         value = None if isinstance(ratio, Unpriced) else ratio
         low = due.below is not None and value is not None and value <= due.below
+        high = due.above is not None and (value is None or value > due.above)
+        if isinstance(ratio, Unpriced) or not (low or high):
+            raise AssertionError(
+                f"{self._ledger.account} tick {tick}: the float screen is wrong about {ratio}"
+            )
         level: Decimal | None = due.below if low else due.above
         what = due.what if low else due.what_above
         side = "at or below" if low else "above"

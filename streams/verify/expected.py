@@ -30,6 +30,7 @@ class Group:
     """The commands of one assessment, with everything they are judged against."""
 
     decisions: list[Decision]
+    now: int
     book: Book
     version: int
     out_of_sync: bool
@@ -38,11 +39,6 @@ class Group:
     market: Market
     figures: Figures
     plan: Plan | None = None
-
-    @property
-    def now(self) -> int:
-        """The clock at the decision."""
-        return self.decisions[0].command.decided_at
 
     @property
     def mode(self) -> str:

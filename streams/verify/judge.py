@@ -11,7 +11,7 @@ from streams.verify.catalog import ReferenceSet
 from streams.verify.compare import close_to, reduction_differences, shown
 from streams.verify.context import context_lines
 from streams.verify.emitted import Decision
-from streams.verify.expected import Group, expected_tokens, spoken, token_of
+from streams.verify.expected import Group, Token, expected_tokens, spoken, token_of
 from streams.verify.figures import Unpriced, assess
 from streams.verify.inputs import moment_of
 from streams.verify.ledger import Ledger
@@ -130,7 +130,17 @@ class Judge:
             )
             return
         waits = self.ledger.hole is not None and version == len(self.ledger.entries)
-        group = Group(decisions, book, version, waits, reference, moment, self.market, figures)
+        group = Group(
+            decisions,
+            first.command.decided_at,
+            book,
+            version,
+            waits,
+            reference,
+            moment,
+            self.market,
+            figures,
+        )
         for key in moment.better_routes(figures, self.market):
             self._say(first, "prices", f"PX-2 to use {key}", f"{sorted(first.command.prices)}")
         for decision in decisions:
@@ -179,11 +189,13 @@ class Judge:
         found = [token_of(d.command) for d in group.decisions if not _is_stuck(d)]
         for decision in filter(_is_stuck, group.decisions):
             self._stuck(decision, group)
-        expected, optional = expected_tokens(group, self.standing)
-        kept = list(found)
-        for token in optional:
-            if token in kept and token not in expected:
-                kept.remove(token)
+        expected, kept = self._wanted(group, found)
+        if kept != expected and group.now in self.standing.expiries():
+            # Whether an action is past its expiry at that very millisecond is left open.
+            other = replace(group, now=group.now + 1)
+            later, rest = self._wanted(other, found)
+            if rest == later:
+                group, expected, kept = other, later, rest
         if kept != expected:
             self._say(
                 group.decisions[0],
@@ -201,6 +213,15 @@ class Judge:
         stage_over = group.over("liquidation_exit") and self.standing.reduced
         if stage_over and not self.standing.waiting(group.book, group.version, group.now):
             self.standing = replace(self.standing, cancelled=False, reduced=False, uncertain=False)
+
+    def _wanted(self, group: Group, found: list[Token]) -> tuple[list[Token], list[Token]]:
+        """Return what the assessment must say, and what it said without what it only may say."""
+        expected, optional = expected_tokens(group, self.standing)
+        kept = list(found)
+        for token in optional:
+            if token in kept and token not in expected:
+                kept.remove(token)
+        return expected, kept
 
     def _stuck(self, decision: Decision, group: Group) -> None:
         """ES-6: only after the last attempt's deadline, once for each pending action."""

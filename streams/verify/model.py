@@ -122,20 +122,17 @@ class Model:
         return list(found.values())
 
     def _read_cash(self, contract_orders: list[Order]) -> dict[str, float]:
-        specs = self._reference.instruments
-        cash = {
-            name: float(held.cash - held.borrowed - held.accrued)
-            for name, held in self._book.balances.items()
-            if (held.cash or held.borrowed or held.accrued)
-            and not worthless(self._book, name, self._reference)
-        }
-        for contract in self._contracts:
-            cash.setdefault(contract.settle, 0.0)
-        for order in contract_orders:
-            cash.setdefault(specs[order.instrument].settle or "", 0.0)
+        specs, book = self._reference.instruments, self._book
+        touched = {contract.settle for contract in self._contracts}
+        touched |= {specs[order.instrument].settle or "" for order in contract_orders}
         for order in self._spot_orders:
-            cash.setdefault(specs[order.instrument].underlying, 0.0)
-            cash.setdefault(specs[order.instrument].quote, 0.0)
+            touched |= {specs[order.instrument].underlying, specs[order.instrument].quote}
+        cash = dict.fromkeys(sorted(touched), 0.0)
+        for name, held in book.balances.items():
+            amount = float(held.cash - held.borrowed - held.accrued)
+            moved = held.cash or held.borrowed or held.accrued
+            if name in touched or (moved and not worthless(book, name, self._reference)):
+                cash[name] = amount
         return cash
 
     def _read_owed(self, name: str, contract_orders: list[Order]) -> _Owed:

@@ -31,7 +31,8 @@ def closing_leaves_nothing(situation: Situation) -> bool:
         repaid = same_coin_repayment(flat)
         flat = flat if repaid is None else _again(situation, repaid.book) or flat
     for name in sorted(flat.before.coins):
-        if flat.before.coins[name].liability > 0:
+        coin = flat.before.coins.get(name)
+        if coin is not None and coin.liability > 0:
             paid = repay_debt(flat, name, ZERO)
             if paid is not None:
                 flat = _again(situation, paid.book) or flat
