@@ -20,7 +20,7 @@ __all__ = [
     "Rate",
 ]
 
-_PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
+_PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
 _MAX_DIGITS = 150
 """Figures carry 50 digits; behind a point, zeros may come before them."""
 

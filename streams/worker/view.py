@@ -42,15 +42,20 @@ class RedisView:
     def __init__(self, settings: Settings, worker: Shown) -> None:
         self._worker = worker
         self._epochs: dict[int, int] = {}
-        self._cache = Cache(
-            redis_client(settings),
-            self,
-            worker=settings.worker_id,
-            generation=settings.topic_prefix,
-        )
+        self._settings = settings
+        self._cache = Cache(None, self, worker=settings.worker_id)
         self._tasks: list[asyncio.Task[None]] = []
         self._ratios: dict[str, float] = {}
         """What was last shown of the nearest accounts, by the watch's floats."""
+
+    def connect(self, *, generation: str) -> None:
+        """Write to Redis; `generation` names the journal whose offsets the epochs are."""
+        self._cache = Cache(
+            redis_client(self._settings),
+            self,
+            worker=self._settings.worker_id,
+            generation=generation,
+        )
 
     def start(self) -> None:
         """Begin to write."""

@@ -82,12 +82,8 @@ class Worker:
         self._reference = ReferenceFollower(
             self._client, self.topics.reference, on_reference=self._use, on_bad=self._bad_record
         )
-        self._ticks = TickReader(
-            self._client,
-            self.topics.ticks,
-            on_bad=self._bad_record,
-            ahead_limit_ms=None if settings.clock == "event" else AHEAD_LIMIT_MS,
-        )
+        self._ticks: TickReader | None = None
+        """Reads once a reference set says which symbols are needed."""
         self._tick = -1
         self._received = 0
         self._has_engine = asyncio.Event()
@@ -108,6 +104,9 @@ class Worker:
     async def start(self) -> None:
         """Connect, begin to read, and join the group."""
         await self._outlet.start()
+        # Offsets of a journal made anew begin again; Redis must not take them for older ones.
+        journal = await read_sources(self._admin, [self.topics.journal], [])
+        self._view.connect(generation=journal.ids[self.topics.journal])
         loops = {
             "reference": self._reference.run(),
             "ticks": self._tick_loop(),
@@ -139,7 +138,8 @@ class Worker:
                 await owned.writer.close()
         await self._view.close()
         await self._reference.close()
-        await self._ticks.close()
+        if self._ticks is not None:
+            await self._ticks.close()
         if self._outlet.lost is None:
             await self._beat()
         await self._outlet.stop()
@@ -179,20 +179,34 @@ class Worker:
         if self.engine is None:
             self.engine = Engine(reference)
             self._has_engine.set()
-            self._check_inputs()
             return
         self.engine.use(reference)
         self._examine_soon(list(self.engine.entries))
 
-    def _check_inputs(self) -> None:
-        if self.engine is not None and self._ticks.caught_up:
-            self._inputs.set()
+    def _make_ticks(self, reference: Reference) -> TickReader:
+        """H-9: on the wall clock, begin where ticks are young; older ones only for symbols without."""
+        since = None
+        needed = {f"{name}-USD" for name in reference.currencies}
+        needed |= {name for name, i in reference.instruments.items() if i.kind != "spot"}
+        if self.settings.clock == "wall":
+            ages = reference.policy.max_age_seconds.values()
+            since = self._wall() - int(2000 * max(ages, default=10))
+        return TickReader(
+            self._client,
+            self.topics.ticks,
+            on_bad=self._bad_record,
+            since_ms=since,
+            needed=needed,
+            ahead_limit_ms=None if self.settings.clock == "event" else AHEAD_LIMIT_MS,
+        )
 
     async def _tick_loop(self) -> None:
-        async for batch in self._ticks.batches():
-            await self._has_engine.wait()
-            self._check_inputs()
-            engine = self._present_engine()
+        await self._has_engine.wait()
+        engine = self._present_engine()
+        ticks = self._ticks = self._make_ticks(engine.reference)
+        async for batch in ticks.batches():
+            if ticks.caught_up:
+                self._inputs.set()
             taken = 0
             while taken < len(batch):
                 taken += self._take_ticks(engine, batch[taken : taken + TICKS_PER_TURN])
@@ -423,10 +437,11 @@ class Worker:
         """Refuse a `ts` too far ahead; on the event clock only once all ticks are read."""
         engine = self._present_engine()
         limit = int(AHEAD_LIMIT_MS * engine.reference.policy.time_scale)
-        if self.settings.clock == "event" and self._ticks.last_ts is None:
+        ticks = self._ticks
+        if self.settings.clock == "event" and (ticks is None or ticks.last_ts is None):
             return  # the event clock has not begun
         while ts > self._now() + limit:
-            if self.settings.clock == "wall" or self._ticks.lag == 0:
+            if self.settings.clock == "wall" or ticks is None or ticks.lag == 0:
                 raise Rejected(f"ts: {ts} is {ts - self._now()} ms ahead of the clock")
             await asyncio.sleep(0.01)
 
@@ -519,7 +534,7 @@ class Worker:
         """Publish what was no tick and no reference set; one worker does it, the one owning 0."""
         while True:
             bad = await self._letters.get()
-            if 0 in self.partitions and self._ticks.caught_up:
+            if 0 in self.partitions and self._inputs.is_set():
                 await self._outlet.publish([letter_out(bad, self.topics, self._wall(), None)])
 
     async def _heartbeat_loop(self) -> None:
@@ -537,8 +552,8 @@ class Worker:
             state,
             self.engine,
             self.partitions.values(),
-            lag=self._ticks.lag,
-            last_tick=self._ticks.last_ts,
+            lag=self._ticks.lag if self._ticks is not None else 0,
+            last_tick=self._ticks.last_ts if self._ticks is not None else None,
         )
         await self._outlet.publish([heartbeat_out(message, self.topics)])
         self._view.beat(message)
