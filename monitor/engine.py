@@ -149,11 +149,12 @@ class Engine:
         at = self._tick_over(tick.ts if now is None else now)
         key = f"{tick.symbol}/{tick.kind}"
         first = key not in self.prices.prices
+        routes = self.prices.routes() if first and tick.kind == "index" else {}
         found: list[Decision] = []
         if self.prices.take(tick, offset, self.reference.policy, at) == "accepted":
             named = list(self.watch.concerned(key, float(tick.price), first=first))
             if first:
-                named = self._priced_otherwise(tick, named)
+                named = self._priced_otherwise(routes, named)
             if named:
                 cause = Cause(kind="tick", symbol=tick.symbol, price=tick.price, ts=tick.ts)
                 found = self.examine(named, cause)
@@ -176,7 +177,7 @@ class Engine:
             self._decide(entry, decision, Cause(kind="timer", ts=now), now)
             # What could not be decided now (no price, not armed) is looked at again, not at once.
             retry = int(RETRY_MS * self.reference.policy.time_scale)
-            self._set_timer(entry, not_before=now + retry)
+            self._set_timer(entry, not_before=now + max(1, retry))
             found.append(decision)
         return found
 
@@ -204,7 +205,7 @@ class Engine:
             entry = self.entries.get(account_id)
             if entry is None or not entry.account.known or entry.partition not in self.armed:
                 continue
-            believed = entry.watched.standing
+            believed = None if entry.watched.unseen else entry.watched.standing
             decision = Decision(account_id, entry.partition)
             self._decide(entry, decision, Cause(kind="sweep", ts=now), now)
             if believed is not None and entry.watched.standing != believed:
@@ -269,14 +270,20 @@ class Engine:
             return max(self.now, now)
         return max(self.now, max((tick.ts for tick, _ in batch), default=0))
 
-    def _priced_otherwise(self, tick: TickLike, named: list[str]) -> list[str]:
-        """PX-2: a first price can change how currencies are priced; compile those accounts anew."""
-        coin = tick.symbol.partition("-")[0]
-        for account_id, entry in self.entries.items():
-            if account_id in self.watch.unpriced or coin in entry.account.balances:
-                self._reform(entry)
-                named.append(account_id)
-        return list(dict.fromkeys(named))
+    def _priced_otherwise(
+        self, routes: dict[str, tuple[str, str | None]], named: list[str]
+    ) -> list[str]:
+        """PX-2: a first price can change how currencies are priced; compile those accounts anew.
+
+        `routes`: how they were priced before it.
+        """
+        changed = {coin for coin, before in routes.items() if self.prices.route(coin) != before}
+        again = sorted(self.watch.unpriced)
+        if changed:
+            again += self.watch.rerouted(changed)
+        for account_id in again:
+            self._reform(self.entries[account_id])
+        return list(dict.fromkeys(named + again))
 
     def _examine(self, entry: Entry, decision: Decision, cause: Cause, now: int) -> None:
         """Clear the account in floats, or decide on it in decimals."""
@@ -285,11 +292,11 @@ class Engine:
             return
         standing = self.watch.look(watched, account.mode)
         if standing is not None and not watched.always:
-            if cause.kind == "tick" and standing == watched.standing:
+            if cause.kind == "tick" and standing == watched.standing and not watched.unseen:
                 return
             above_all = standing.zone == len(self._levels[account.mode]) and not standing.short
             if above_all and not entry.episode.open:
-                watched.standing = standing
+                self.watch.decided(watched, standing, always=False)
                 return
         self._decide(entry, decision, cause, now)
 
@@ -311,18 +318,19 @@ class Engine:
             self._set_timer(entry)
         cancellable = watched.form is not None and watched.form.cancellable
         standing = Standing(self._zone(account, figures), cancellable and figures.oc1_short)
-        liquidation = self._bands[account.mode][standing.zone] == "liquidation"
-        waits = liquidation and not entry.episode.pending
+        waits = entry.episode.liquidation and not entry.episode.pending  # for a fresh price
+        if standing.short and account.mode != "spot" and not waits:
+            # Which orders OC-1 names goes by the coins that would be borrowed at the present prices.
+            waits = self._bands[account.mode][standing.zone] != "liquidation"
         if watched.form is not None:
             self.watch.look(watched, account.mode)
         self.watch.decided(watched, standing, always=waits)
 
     def _zone(self, account: Account, figures: Figures) -> int:
-        levels = self._levels[account.mode]
-        if figures.ratio is None:
+        levels, ratio = self._levels[account.mode], figures.ratio
+        if ratio is None:
             return len(levels)
-        equity, requirement = figures.adjusted_equity, figures.requirement
-        return sum(1 for level in levels if equity > level * requirement)
+        return sum(1 for level in levels if ratio > level)
 
     def _expire_gap(self, entry: Entry, decision: Decision, now: int) -> None:
         account = entry.account

@@ -144,6 +144,10 @@ class PriceBook:
         self._routes[currency] = found
         return found
 
+    def routes(self) -> dict[str, tuple[str, str | None]]:
+        """Return how every currency asked for until now is priced (PX-2)."""
+        return dict(self._routes)
+
     def max_age(self, symbol: str, policy: Policy) -> int:
         """PX-4: the greatest age of a symbol's price in milliseconds."""
         ages = policy.max_age_seconds

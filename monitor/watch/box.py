@@ -1,19 +1,36 @@
 """How far prices may move before an account's standing can change: a bound by slopes.
 
-With R the widest relative move allowed for any price, each figure F of an account is bounded by
-|F(p') − F(p)| ≤ Σ_s w_s · m_s for every p' with relative moves m_s ≤ R, where w_s collects, per price:
+The claim. Let p be the prices a box was made at and p' any prices whose relative moves
+m_s = |p'_s / p_s − 1| fulfil Σ_s u_s · m_s < 1. Then the ratio is above the same levels at p' as
+at p, and OC-1's inequality holds at p' if and only if it holds at p.
 
-- discounted equity: CU-9 has slope ≤ 1 in the value of equity (rates lie in 0..1, debts count 1), so
-  |equity| · price for the index and, through PnL, price · (1 + R) · size · mark for a mark
-  (inverse: · 1 / (1 − R) because 1/mark is convex);
-- maintenance and fee: notional at fixed tiers (they go by contracts) and potential borrowing, whose
-  slope in equity is ≤ 1, at the rates of its borrow tier; that tier is kept by a constraint of its own;
-- the loss of limit orders: proportional to the quote's index at given equities (tiers in coin; for
-  tiers in USD each value before and after the order has slope ≤ 1 of its own), slope ≤ 1 in each
-  equity.
+The proof. Every u_s ≥ 1 / R, so the moves add up to less than R. For a product of two prices that
+gives |p1' p2' / (p1 p2) − 1| ≤ (m1 + m2)(1 + R / 4) and a factor of at most `_UP`. Each figure F is a
+sum of terms T · P, T in coin or USD at given equities and P an index; from
 
-The ratio stays between two levels as long as adjusted equity − level × requirement keeps its sign,
-so Σ_s u_s · m_s < 1 with u_s the greatest of the normalised weights is enough.
+    T' P' − T P = (T' − T) P' + T (P' − P)
+
+follows |F(p') − F(p)| ≤ Σ_s w_s · m_s, with w_s collecting, per price,
+
+- PnL: size · mark · m for a linear contract; for an inverse one, 1 / mark being convex, at most
+  size / mark · m / (1 − R). These are the only prices that move an equity in coin;
+- discounted equity: CU-9 has slopes in 0..1 in the value of equity (rates lie there, debts count 1), so
+  |equity| · price for the index, and the PnL's slope × the widest index for a mark;
+- maintenance and fee: notional at fixed tiers (they go by contracts), and potential borrowing, whose
+  slope in equity is ≤ 1, at the rates of its borrow tier. A rate jumps at a tier's bound, so the
+  coin's equity may move by less than its distance to the nearest bound: a constraint of its own, the
+  guard. Where no position settles in the coin, its debt is constant and its tier found in decimals;
+- the loss of limit orders: in each equity its slope is the difference of two slopes of CU-9, so ≤ 1
+  at the order's prices; in the quote's index, at given equities, it is proportional with tiers in coin
+  (loss ≤ value given), and with tiers in USD each of the four values has a slope of at most its own size.
+
+Let E be adjusted equity and Q the requirement. E > level · Q keeps its truth while |E − level · Q| is
+not used up, so (w_E + level · w_Q) / |E − level · Q| ≤ u for the two levels next to the ratio does for all of
+them (Q ≥ 0), and likewise for OC-1. Where Q is 0 there is no ratio and the account is above every level:
+that stands while E > level · Q for the highest, and where E ≤ 0, while Q stays on its side of 0.
+
+Floats. A slack, or the distance to a tier's bound, that is within rounding of 0 decides nothing: then
+only decimals can tell, and any move has the account looked at again.
 """
 
 from __future__ import annotations
@@ -80,9 +97,11 @@ def _tier(holding: Holding, amount: float) -> tuple[float, float, float]:
 class _Sums:
     """Figures and weights while they are added up."""
 
-    __slots__ = ("equity", "gross", "guard", "oc", "oc_need", "requirement", "wa", "wm", "wo")
+    __slots__ = ("blind", "equity", "gross", "guard", "oc_need", "requirement", "wa", "wm", "wo")
 
     def __init__(self) -> None:
+        self.blind = False
+        """A tier that floats cannot tell: weights made with its rates bound nothing."""
         self.equity = self.requirement = self.oc_need = self.gross = 0.0
         self.wa: dict[int, float] = {}
         self.wm: dict[int, float] = {}
@@ -168,34 +187,33 @@ def _currency(
     sums: _Sums,
 ) -> None:
     sums.equity += _discounted(holding, equity, value) - holding.fees * value
-    sums.gross += (abs(holding.cash) + abs(holding.net) + abs(equity)) * value
+    sums.gross += (
+        abs(holding.cash) + abs(holding.net) + abs(equity) + holding.frozen + holding.fees
+    ) * value
     _add_index(sums.wa, holding, (abs(equity) + holding.fees) * value)
-    if form.spot:
-        owed = holding.owed
-        free = max(0.0, max(0.0, holding.cash) - holding.frozen_without)
-        borrowing = owed + max(0.0, holding.frozen_with - free)
+    if holding.debt is not None:
+        owed, borrowing, initial, maintenance, owed_rate = holding.debt
+        guard = _HUGE
     else:
         owed = max(0.0, -equity)
-        borrowing = owed
-        if form.auto_borrow:
-            borrowing = max(owed, holding.frozen_with + holding.frozen_without - equity)
-    initial, maintenance, room = _tier(holding, borrowing)
+        borrowing = max(owed, holding.frozen - equity) if form.auto_borrow else owed
+        initial, maintenance, room = _tier(holding, borrowing)
+        _, owed_rate, owed_room = _tier(holding, owed)
+        guard = min(room, owed_room) - _ROUNDING * sums.gross / value
+        sums.blind = sums.blind or guard <= 0.0
     fee_rate = maintenance + (1.0 + maintenance) * form.taker
     margin_rate = max(holding.lever, initial)
-    _, owed_rate, owed_room = _tier(holding, owed)
     usd, owed_usd = borrowing * value, owed * value
     sums.requirement += usd * fee_rate
     sums.oc_need += owed_usd * owed_rate + (usd - owed_usd) * margin_rate
     _add_index(sums.wm, holding, usd * fee_rate)
     _add_index(sums.wo, holding, owed_usd * owed_rate + (usd - owed_usd) * margin_rate)
-    if slopes:
-        guard = min(room, owed_room)
-        for column, slope in slopes.items():
-            moved = value * _UP * slope
-            _add(sums.wm, column, moved * fee_rate)
-            _add(sums.wo, column, moved * (owed_rate + margin_rate))
-            share = slope / guard if guard > slope / _HUGE else _HUGE
-            sums.guard[column] = sums.guard.get(column, 0.0) + share
+    for column, slope in slopes.items():
+        moved = value * _UP * slope
+        _add(sums.wm, column, moved * fee_rate)
+        _add(sums.wo, column, moved * (owed_rate + margin_rate))
+        share = slope / guard if guard > slope / _HUGE else _HUGE
+        sums.guard[column] = sums.guard.get(column, 0.0) + share
 
 
 def _spot_orders(form: Form, values: list[float], equities: list[float], sums: _Sums) -> None:
@@ -239,8 +257,9 @@ def _close(form: Form, sums: _Sums, levels: Sequence[float]) -> Box:
     """Turn figures and weights into a zone and the normalised weights."""
     equity, requirement = sums.equity, sums.requirement
     rounding = _ROUNDING * (sums.gross + 1e-12)
-    sure = not form.exact_only
-    rows: list[tuple[float, dict[int, float], float]] = []
+    sure = not (form.exact_only or sums.blind)
+    rows: list[tuple[float, float, dict[int, float], float]] = []
+    """Slack, and what uses it up: share of equity's weights, other weights, their factor."""
     zone = len(levels)
     ratio = float("inf")
     if requirement > 0.0:
@@ -248,23 +267,30 @@ def _close(form: Form, sums: _Sums, levels: Sequence[float]) -> Box:
         zone = 0
         while zone < len(levels) and equity > levels[zone] * requirement:
             zone += 1
+    if requirement > 0.0 or any(sums.wm.values()):
         for level in levels[max(0, zone - 1) : zone + 1]:
             slack = abs(equity - level * requirement)
             if slack <= rounding:
                 sure = False
-            rows.append((max(slack - rounding, slack * 1e-9, 1e-300), sums.wm, level))
+            rows.append((max(slack - rounding, slack * 1e-9, 1e-300), 1.0, sums.wm, level))
+        if equity <= rounding:  # with Q at 0 there is no ratio, however low equity is
+            sure = sure and requirement > rounding
+            rows.append((max(requirement - rounding, 1e-300), 0.0, sums.wm, 1.0))
     short = False
     if form.cancellable:
         room = equity - sums.oc_need
         short = room < 0.0
         if abs(room) <= rounding:
             sure = False
-        rows.append((max(abs(room) - rounding, 1e-300), sums.wo, 1.0))
+        rows.append((max(abs(room) - rounding, 1e-300), 1.0, sums.wo, 1.0))
+    if sums.blind or not sums.gross < _HUGE:
+        return Box(zone, short, False, ratio, dict.fromkeys(form.columns, _HUGE))
     weights = dict.fromkeys(form.columns, 1.0 / WIDEST)
     for column in form.columns:
         u = max(weights[column], sums.guard.get(column, 0.0))
         wa = sums.wa.get(column, 0.0)
-        for slack, other, factor in rows:
-            u = max(u, min((wa + factor * other.get(column, 0.0)) / slack, _HUGE))
+        for slack, share, other, factor in rows:
+            used = share * wa + factor * other.get(column, 0.0)
+            u = max(u, min(used / slack, _HUGE))
         weights[column] = u
     return Box(zone, short, sure, ratio, weights)

@@ -7,22 +7,43 @@ before that can change?"; every account it cannot clear is assessed exactly.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import NamedTuple
 
 from monitor.account.state import Account, Balance
-from monitor.currency import borrow_leverage, counts_as_collateral
+from monitor.contracts import order_fee
+from monitor.currency import (
+    borrow_leverage,
+    counts_as_collateral,
+    liability,
+    potential_borrowing,
+)
+from monitor.exact import ONE, ZERO
 from monitor.margin.derivative_orders import cross_leverage, opening_parts
 from monitor.prices import PriceBook
-from monitor.reference import Reference, position_tier
+from monitor.reference import Reference, borrow_tier, position_tier
 from monitor.schema.reference import Currency
 
-__all__ = ["Contract", "Form", "Holding", "SpotOrder", "compile_form"]
+__all__ = ["Contract", "Debt", "Form", "Holding", "SpotOrder", "compile_form"]
 
 Column = Callable[[str], int]
 """Price key (`symbol/kind`) → column of the screen."""
 
 Tiers = tuple[tuple[float, float], ...]
 BorrowTiers = tuple[tuple[float, float, float], ...]
+
+
+class Debt(NamedTuple):
+    """A debt that no price changes, in coin; its tiers were found in decimals."""
+
+    owed: float
+    """CU-6."""
+    borrowing: float
+    """CU-7."""
+    initial: float
+    maintenance: float
+    owed_rate: float
+    """Maintenance rate of the liability's own tier (OC-1)."""
 
 
 class Holding(NamedTuple):
@@ -35,14 +56,14 @@ class Holding(NamedTuple):
     cash: float
     net: float
     """cash − borrowed − accrued interest."""
-    owed: float
-    """Spot mode: the liability; elsewhere 0, it follows from the equity."""
+    debt: Debt | None
+    """Where no position settles in the currency, so that prices cannot change what is owed."""
     counts: bool
     by_value: bool
     tiers: Tiers
     minimum_rate: float
-    frozen_with: float
-    frozen_without: float
+    frozen: float
+    """What open orders hold, fees of derivative orders included."""
     fees: float
     borrow_tiers: BorrowTiers
     """(up to, initial, maintenance)."""
@@ -81,9 +102,10 @@ class SpotOrder(NamedTuple):
 class Form(NamedTuple):
     """An account's exposures. `exact_only`: a market order makes every tick count."""
 
-    spot: bool
     auto_borrow: bool
     taker: float
+    currencies: tuple[str, ...]
+    """The names of the holdings."""
     holdings: tuple[Holding, ...]
     contracts: tuple[Contract, ...]
     spot_orders: tuple[SpotOrder, ...]
@@ -94,7 +116,8 @@ class Form(NamedTuple):
     """Every column the account depends on."""
 
 
-_USD = Currency(minimum_rate="1")  # type: ignore[arg-type]
+_USD = Currency(minimum_rate=ONE)
+_NOTHING = Balance()
 
 
 def compile_form(account: Account, reference: Reference, prices: PriceBook, column: Column) -> Form:
@@ -113,6 +136,7 @@ class _Compiler:
         "names",
         "prices",
         "reference",
+        "settling",
         "spot_orders",
         "taker",
     )
@@ -126,7 +150,8 @@ class _Compiler:
         self.column = column
         self.taker = reference.fees_of(account.fee_schedule)
         self.names: dict[str, int] = {}
-        self.frozen: dict[str, list[float]] = {}
+        self.frozen: dict[str, list[Decimal]] = {}
+        self.settling: set[str] = set()
         self.contracts: list[Contract] = []
         self.spot_orders: list[SpotOrder] = []
         self.exact_only = False
@@ -143,9 +168,9 @@ class _Compiler:
         columns |= {c.column for c in self.contracts}
         columns.discard(-1)
         return Form(
-            spot=account.mode == "spot",
             auto_borrow=account.auto_borrow,
             taker=float(self.taker.spot_taker),
+            currencies=tuple(self.names),
             holdings=holdings,
             contracts=tuple(self.contracts),
             spot_orders=tuple(self.spot_orders),
@@ -174,23 +199,24 @@ class _Compiler:
             if reference.instruments[order.instrument].kind != "spot"
         ]
         opening = opening_parts(account, orders) if orders else {}
-        alone: dict[tuple[str, str], object] = {}
-        gross: dict[tuple[str, str], object] = {}
+        alone: dict[tuple[str, str], Decimal] = {}
+        gross: dict[tuple[str, str], Decimal] = {}
         for position in account.positions.values():
             instrument = reference.instruments[position.instrument]
             group = (instrument.family, instrument.kind)
-            alone[group] = alone.get(group, 0) + abs(position.quantity)  # type: ignore[operator]
+            alone[group] = alone.get(group, ZERO) + abs(position.quantity)
+            self.settling.add(instrument.settle or instrument.quote)
         gross.update(alone)
         for order in orders:
             instrument = reference.instruments[order.instrument]
             group = (instrument.family, instrument.kind)
-            gross[group] = gross.get(group, 0) + opening[order.order_id]  # type: ignore[operator]
+            gross[group] = gross.get(group, ZERO) + opening[order.order_id]
         taker = float(self.taker.derivative_taker)
         for position in account.positions.values():
             instrument = reference.instruments[position.instrument]
             group = (instrument.family, instrument.kind)
-            tier = position_tier(instrument.position_tiers, gross[group])[1]  # type: ignore[arg-type]
-            by_itself = position_tier(instrument.position_tiers, alone[group])[1]  # type: ignore[arg-type]
+            tier = position_tier(instrument.position_tiers, gross[group])[1]
+            by_itself = position_tier(instrument.position_tiers, alone[group])[1]
             self.contracts.append(
                 Contract(
                     self.column(f"{position.instrument}/mark"),
@@ -205,22 +231,19 @@ class _Compiler:
             )
         for order in orders:
             instrument = reference.instruments[order.instrument]
-            size = float(reference.sizes[order.instrument])
+            size = reference.sizes[order.instrument]
             settle = instrument.settle or instrument.quote
             holding = self._holding(settle)
             if order.price is None:
                 self.exact_only = True
-            price = float(order.price) if order.price is not None else 1.0
-            remaining = float(order.remaining) * size
-            fee = (remaining / price if instrument.inverse else remaining * price) * taker
-            frozen = self.frozen.setdefault(settle, [0.0, 0.0, 0.0])
+            price = order.price if order.price is not None else ONE
+            fee = order_fee(instrument, size, order.remaining, price, self.taker.derivative_taker)
+            frozen = self.frozen.setdefault(settle, [ZERO, ZERO, ZERO])
             frozen[0] += fee
             frozen[2] += fee
-            opens = float(opening[order.order_id]) * size
-            tier = position_tier(
-                instrument.position_tiers,
-                gross[(instrument.family, instrument.kind)],  # type: ignore[arg-type]
-            )[1]
+            opens = float(opening[order.order_id] * size)
+            group = (instrument.family, instrument.kind)
+            tier = position_tier(instrument.position_tiers, gross[group])[1]
             leverage = cross_leverage(account, order.instrument, order.leverage)
             rate = max(1.0 / float(leverage), float(tier.initial))
             self.contracts.append(
@@ -232,7 +255,7 @@ class _Compiler:
                     instrument.inverse,
                     float(tier.maintenance) + taker,
                     0.0,
-                    (opens if instrument.inverse else opens * price) * rate,
+                    (opens if instrument.inverse else opens * float(price)) * rate,
                 )
             )
 
@@ -244,46 +267,62 @@ class _Compiler:
                 continue
             if order.price is None:
                 self.exact_only = True
-            price = float(order.price) if order.price is not None else 1.0
-            amount = float(order.remaining)
+            price = order.price if order.price is not None else ONE
+            amount = order.remaining
             base, quote = self._holding(instrument.underlying), self._holding(instrument.quote)
             buys = order.side == "buy"
-            self.spot_orders.append(SpotOrder(buys, base, quote, amount, price))
+            self.spot_orders.append(SpotOrder(buys, base, quote, float(amount), float(price)))
             gives = instrument.quote if buys else instrument.underlying
             borrows = order.auto_borrow if account.mode == "spot" else account.auto_borrow
-            frozen = self.frozen.setdefault(gives, [0.0, 0.0, 0.0])
+            frozen = self.frozen.setdefault(gives, [ZERO, ZERO, ZERO])
             frozen[0 if borrows else 1] += amount * price if buys else amount
 
     def _compile_holding(self, name: str) -> Holding:
         account = self.account
         entry = _USD if name == "USD" else self.reference.currencies[name]
-        balance = account.balances.get(name)
-        cash = borrowed = interest = 0.0
-        if balance is not None:
-            cash, borrowed = float(balance.cash), float(balance.borrowed)
-            interest = float(balance.accrued_interest)
+        balance = account.balances.get(name, _NOTHING)
         column = bridge = -1
         if name != "USD":
             own, through = self.prices.route(name)
             column = self.column(own)
             if through is not None:
                 bridge = self.column(through)
-        with_, without, fees = self.frozen.get(name, (0.0, 0.0, 0.0))
+        with_, without, fees = self.frozen.get(name, (ZERO, ZERO, ZERO))
         return Holding(
             column,
             bridge,
-            cash,
-            cash - borrowed - interest,
-            borrowed + interest + max(0.0, -cash) if account.mode == "spot" else 0.0,
+            float(balance.cash),
+            float(balance.cash - balance.borrowed - balance.accrued_interest),
+            self._debt(name, entry, balance) if name not in self.settling else None,
             counts_as_collateral(account, name, entry),
             entry.tier_unit == "usd",
             tuple((float(t.up_to), float(t.rate)) for t in entry.discount_tiers),
             float(entry.minimum_rate),
-            with_,
-            without,
-            fees,
+            float(with_ + without),
+            float(fees),
             tuple(
                 (float(t.up_to), float(t.initial), float(t.maintenance)) for t in entry.borrow_tiers
             ),
             1.0 / float(borrow_leverage(account, name)),
+        )
+
+    def _debt(self, name: str, entry: Currency, balance: Balance) -> Debt:
+        """Find in decimals what is owed: in floats 0.1 + 0.2 would lie beyond a tier that ends at 0.3.
+
+        Reductions bring debts down to exactly such bounds.
+        """
+        account = self.account
+        cash, borrowed, interest = balance.cash, balance.borrowed, balance.accrued_interest
+        equity = cash - borrowed - interest
+        owed = liability(account.mode, cash, borrowed, interest, equity)
+        with_, without, _ = self.frozen.get(name, (ZERO, ZERO, ZERO))
+        borrowing = potential_borrowing(account, cash, equity, owed, without, with_)
+        tier = borrow_tier(entry.borrow_tiers, borrowing)[1]
+        alone = borrow_tier(entry.borrow_tiers, owed)[1]
+        return Debt(
+            float(owed),
+            float(borrowing),
+            float(tier.initial),
+            float(tier.maintenance),
+            float(alone.maintenance),
         )

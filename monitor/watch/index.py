@@ -39,6 +39,8 @@ class Watched:
     """In floats, for showing and for the order of work; never for a decision."""
     always: bool = False
     """Every tick of its prices concerns it: something waits for a fresh price."""
+    unseen: bool = True
+    """Its book or the rules changed, and it was not looked at since."""
     pinned: tuple[int, ...] = field(default=())
     """Rows under which it stands in `_every_tick`."""
 
@@ -65,6 +67,7 @@ class Watch:
         if watched is None:
             watched = self.watched[name] = Watched(name, self.screen.slot())
             self._by_slot[watched.slot] = watched
+        watched.unseen = True
         if account.unknown_to(reference):
             self._without_prices(watched)
             return watched
@@ -76,6 +79,14 @@ class Watch:
         watched.form = form
         self._pin(watched, watched.always or form.exact_only)
         return watched
+
+    def rerouted(self, currencies: set[str]) -> list[str]:
+        """PX-2: name the accounts that use a currency which is now priced through other symbols."""
+        return [
+            watched.account_id
+            for watched in self.watched.values()
+            if watched.form is not None and not currencies.isdisjoint(watched.form.currencies)
+        ]
 
     def drop(self, account_id: str) -> None:
         """Forget an account."""
@@ -98,6 +109,7 @@ class Watch:
     def decided(self, watched: Watched, standing: Standing, *, always: bool) -> None:
         """Note where an exact decision found the account; `always`: it waits for a fresh price."""
         watched.standing = standing
+        watched.unseen = False
         if always != watched.always:
             watched.always = always
             exact_only = watched.form is not None and watched.form.exact_only

@@ -89,13 +89,17 @@ class Screen:
         return found
 
     def any_left(self, extremes: Mapping[int, tuple[float, float]]) -> bool:
-        """Say whether any box could be left while each row moves anywhere in its (low, high)."""
+        """Say whether any box could be left while each row moves anywhere in its (low, high).
+
+        Until its first tick in the batch a row stands where it stood, so that counts too: a price
+        on its way back to where the box was made frees nothing before it has come.
+        """
         used = self._used
         worst = self._spent[:used].copy()
         for row, (low, high) in extremes.items():
-            inverse = self._inverse[row, :used]
+            inverse, parts = self._inverse[row, :used], self._parts[row, :used]
             move = np.maximum(np.abs(inverse * low - 1.0), np.abs(inverse * high - 1.0))
-            worst += move * self._weights[row, :used] - self._parts[row, :used]
+            worst += np.maximum(move * self._weights[row, :used] - parts, 0.0)
         return bool((worst >= LIMIT).any())
 
     def move(self, row: int, price: float) -> None:

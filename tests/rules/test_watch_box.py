@@ -1,0 +1,212 @@
+"""The box: inside it nothing changes (H-2). Each case recomputes in decimals at the box's very rim."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.account import Account, Balance
+from monitor.engine import Engine
+from monitor.margin import assess
+from monitor.prices import Price, PriceBook
+from monitor.reference import Reference, load_reference
+from monitor.watch import Standing
+from monitor.watch.box import Box, make_box
+from monitor.watch.form import compile_form
+from tests.rules.reduction_world import account, d, order, price_book, raw_reference, with_orders
+from tests.support.markets import (
+    Market,
+    describe,
+    exact_standing,
+    reference,
+    wild_account,
+)
+
+WILD = reference()
+RIM = 0.999999
+LEVELS = [0.0, 1.0, 1.2, 1.5, 2.0, 3.0, 3.15]
+
+
+class Boxed:
+    """One account's box at the prices of a book, and the exact answer at any others."""
+
+    def __init__(self, held: Account, ref: Reference, book: PriceBook) -> None:
+        self.account, self.reference, self.book = held, ref, book
+        self.engine = Engine(ref)
+        columns: dict[str, int] = {}
+        form = compile_form(held, ref, book, lambda key: columns.setdefault(key, len(columns)))
+        self.keys = list(columns)
+        prices = [float(book.prices[key].price) for key in self.keys]
+        self.box: Box = make_box(form, prices, LEVELS)
+
+    def exact(self, moves: Mapping[str, float] | None = None) -> Standing | None:
+        """Return the standing with every price in `moves` moved by its share of itself."""
+        book = PriceBook()
+        book.prices = dict(self.book.prices)
+        for key, move in (moves or {}).items():
+            old = book.prices[key]
+            moved = old.price * (1 + Decimal(repr(move)))
+            book.prices[key] = Price(moved, old.ts, old.seq, old.offset)
+        figures = assess(self.account, self.reference, book)
+        return exact_standing(self.engine, self.account, figures)
+
+    def to_the_rim(self, shares: Mapping[str, float]) -> dict[str, float]:
+        """Spend the whole box on the named prices, in these shares; the sign says which way."""
+        whole = sum(abs(share) for share in shares.values())
+        weights = {key: self.box.weights[self.keys.index(key)] for key in shares}
+        return {k: RIM * share / whole / weights[k] for k, share in shares.items()}
+
+    @property
+    def believed(self) -> Standing:
+        return Standing(self.box.zone, self.box.short)
+
+    def story(self) -> str:
+        return describe(self.account, assess(self.account, self.reference, self.book))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**9))
+def test_h_2_inside_the_box_nothing_changes(seed: int) -> None:
+    rng = Random(seed)
+    book = Market(rng, WILD).book()
+    held = wild_account(rng, "a", WILD, book)
+    held.orders = {n: o for n, o in held.orders.items() if o.price is not None}
+    boxed = Boxed(held, WILD, book)
+    if not boxed.box.sure:
+        return
+    centre = boxed.exact()
+    assert boxed.believed == centre, boxed.story()
+    for _ in range(12):
+        count = rng.choice((1, 1, 2, 3, len(boxed.keys)))
+        keys = rng.sample(boxed.keys, min(count, len(boxed.keys)))
+        moves = boxed.to_the_rim({key: rng.uniform(-1, 1) for key in keys})
+        assert boxed.exact(moves) == centre, (moves, boxed.story())
+
+
+def both_ways(boxed: Boxed) -> list[dict[str, float]]:
+    """Return the rim's corners: each price alone, and all together, up and down."""
+    alone = [{key: sign} for key in boxed.keys for sign in (1.0, -1.0)]
+    return alone + [dict.fromkeys(boxed.keys, sign) for sign in (1.0, -1.0)]
+
+
+LINEAR, INVERSE = ("BTC-USDT-SWAP", "100", "60000"), ("BTC-USD-SWAP", "-300", "58000")
+CASES: dict[str, Account] = {
+    "a long near the warning": account({"USDT": "900"}, [LINEAR]),
+    "an inverse short": account({"BTC": "0.05"}, [INVERSE]),
+    "two positions on one mark": account(
+        {"USDT": "900"},
+        [("BTC-USDT-SWAP/long", "150", "60000"), ("BTC-USDT-SWAP/short", "-40", "61000")],
+    ),
+    "a hedge over two contracts": account({"BTC": "0.4"}, [LINEAR, INVERSE]),
+    "equity about to change sign": account({"USDT": "-3", "BTC": "0.02"}, [LINEAR]),
+    "a debt just below a tier's bound": account(
+        {"USDT": "-999999", "BTC": "21"}, [("BTC-USDT-SWAP", "1", "60000")]
+    ),
+    "a debt just above a tier's bound": account(
+        {"USDT": "-1000001", "BTC": "21"}, [("BTC-USDT-SWAP", "1", "60000")]
+    ),
+    "borrowing that an order would bring": with_orders(
+        account({"USDT": "40", "BTC": "0.1"}, [LINEAR]),
+        order("o", "BTC-USDT", "buy", "0.1", "59000"),
+    ),
+    "a sale below the market": with_orders(
+        account({"BTC": "0.1"}, mode="spot", borrowed={"USDT": "3000"}),
+        order("o", "BTC-USDT", "sell", "0.1", "40000"),
+    ),
+    "a derivative order": with_orders(
+        account({"USDT": "900"}, [LINEAR]),
+        order("o", "BTC-USDT-SWAP", "buy", "50", "59000", leverage=d(9)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_h_2_inside_the_box_of(name: str) -> None:
+    ref = load_reference(raw_reference())
+    boxed = Boxed(CASES[name], ref, price_book(ref))
+    centre = boxed.exact()
+    assert boxed.box.sure
+    assert boxed.believed == centre
+    for shares in both_ways(boxed):
+        assert boxed.exact(boxed.to_the_rim(shares)) == centre, shares
+
+
+def test_h_2_a_box_is_not_needlessly_small() -> None:
+    """A box of no size would be right too.
+
+    900 of equity against 3.15 × 270: 900 − 60,000 x = 850.5 (1 − x) at x = 0.0837 %.
+    """
+    ref = load_reference(raw_reference())
+    boxed = Boxed(CASES["a long near the warning"], ref, price_book(ref))
+    mark = "BTC-USDT-SWAP/mark"
+    assert boxed.exact({mark: -0.00084}) != boxed.exact()
+    assert boxed.exact({mark: -0.00083}) == boxed.exact()
+    assert 0.0006 < 1 / boxed.box.weights[boxed.keys.index(mark)] < 0.00083
+
+
+def spot_debt(borrowed: str, interest: str, *tiers: tuple[str, str]) -> Boxed:
+    raw = raw_reference()
+    raw["currencies"]["USDT"]["borrow_tiers"] = [
+        {"up_to": up_to, "initial": "0.1", "maintenance": rate} for up_to, rate in tiers
+    ]
+    ref = load_reference(raw)
+    held = account({"BTC": "1"}, mode="spot")
+    held.balances["USDT"] = Balance(d("0"), d(borrowed), d(interest))
+    return Boxed(held, ref, price_book(ref))
+
+
+def test_mm_2_a_debt_at_a_tiers_bound_is_judged_in_decimals() -> None:
+    """In floats 0.1 + 0.2 lies above 0.3; reductions bring debts to exactly such bounds."""
+    assert 0.1 + 0.2 > 0.3
+    at = spot_debt("0.1", "0.2", ("0.3", "0.5"), ("1000", "1"))
+    above = spot_debt("0.1", "0.2000000000000000000000001", ("0.3", "0.5"), ("1000", "1"))
+    assert at.box.sure
+    assert above.box.sure
+    # 57,000 − 0.3 of 0.3 × (0.5 + 1.5 × 0.001) and of 0.3 × (1 + 2 × 0.001)
+    assert at.box.ratio == pytest.approx(56_999.7 / 0.15045)
+    assert above.box.ratio == pytest.approx(56_999.7 / 0.3006)
+
+
+def test_mm_2_a_debt_that_moves_with_a_mark_at_a_tiers_bound_is_left_to_decimals() -> None:
+    ref = load_reference(raw_reference())
+    made = account({"USDT": "-999990", "BTC": "20"}, [("BTC-USDT-SWAP", "1", "61000")])
+    boxed = Boxed(made, ref, price_book(ref))  # the loss of 10 brings it to 1,000,000
+    assert not boxed.box.sure
+    assert min(boxed.box.weights.values()) > 1e100  # whatever moves, it is looked at
+
+
+def free_of_charge() -> Reference:
+    """No fees and a first tier without maintenance: a requirement that is 0 and may begin."""
+    raw: dict[str, Any] = raw_reference()
+    raw["fees"] = {"default": {"spot_taker": "0", "derivative_taker": "0"}}
+    for tier in raw["instruments"]["BTC-USDT-SWAP"]["position_tiers"]:
+        tier["maintenance"] = "0"
+    return load_reference(raw)
+
+
+@pytest.mark.parametrize("cash", ["1", "0.000000001", "0", "-0.5"])
+def test_mr_1_where_the_ratio_may_begin_inside_the_box(cash: str) -> None:
+    """The requirement is 0 while nothing is owed; a loss larger than the cash makes it a debt."""
+    ref = free_of_charge()
+    boxed = Boxed(account({"USDT": cash}, [LINEAR]), ref, price_book(ref))
+    centre = boxed.exact()
+    if boxed.box.sure:
+        assert boxed.believed == centre
+    for shares in both_ways(boxed):
+        assert boxed.exact(boxed.to_the_rim(shares)) == centre, shares
+
+
+def test_h_2_figures_too_large_for_floats_are_left_to_decimals() -> None:
+    ref = load_reference(raw_reference())
+    book = price_book(
+        ref, {"BTC-USDT-SWAP/mark": "1" + "0" * 140, "USDT-USD/index": "1" + "0" * 140}
+    )
+    boxed = Boxed(account({"USDT": "900"}, [LINEAR]), ref, book)
+    assert not boxed.box.sure
+    assert min(boxed.box.weights.values()) > 1e100

@@ -1,0 +1,188 @@
+"""H-2, H-3: after every tick each account stands where a recompute in decimals finds it.
+
+The accounts are of both modes, mostly near a level, with debts at tier bounds, linear and inverse
+positions, limit and market orders; prices walk, jump, and come back to where a box was made.
+"""
+
+from decimal import Decimal
+from random import Random
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.engine import Engine
+from monitor.escalation import Context, Episode, decide
+from monitor.margin import assess
+from monitor.schema import Cause, Command
+from tests.support.doings import Doings
+from tests.support.markets import (
+    MARKETS,
+    Market,
+    arm,
+    describe,
+    exact_standing,
+    reference,
+    wild_account,
+)
+
+REFERENCE = reference()
+TOP = 7
+"""Above every level: 0, liquidation, worsened (3), warning and its exit."""
+seeds = st.integers(0, 10**9)
+
+
+def world(seed: int, accounts: int = 8) -> tuple[Random, Market, Engine]:
+    rng = Random(seed)
+    market, engine = Market(rng, REFERENCE), Engine(REFERENCE)
+    engine.ticks(market.opening(), None)
+    arm(engine, [wild_account(rng, f"a{i}", REFERENCE, engine.prices) for i in range(accounts)])
+    return rng, market, engine
+
+
+def nothing_missed(engine: Engine) -> None:
+    """Every standing is the exact one, and no account has anything left to be told."""
+    for entry in engine.entries.values():
+        figures = assess(entry.account, engine.reference, engine.prices)
+        exact = exact_standing(engine, entry.account, figures)
+        assert entry.watched.standing == exact, describe(entry.account, figures)
+        if not entry.episode.open and (exact is None or (exact.zone == TOP and not exact.short)):
+            continue  # far from everything: `decide` has nothing to say
+        episode = msgspec.json.decode(msgspec.json.encode(entry.episode), type=Episode)
+        cause = Cause(kind="sweep", ts=engine.now)
+        context = Context(engine.reference, engine.prices, engine.now, cause)
+        assert decide(entry.account, episode, figures, context) == [], describe(
+            entry.account, figures
+        )
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds)
+def test_h_3_no_crossing_is_missed_at_any_tick(seed: int) -> None:
+    _, market, engine = world(seed)
+    nothing_missed(engine)
+    for _ in range(50):
+        engine.ticks([market.step()], None)
+        nothing_missed(engine)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds)
+def test_h_3_no_crossing_is_missed_in_slow_drifts(seed: int) -> None:
+    """All prices creep one way: no step leaves a box by itself."""
+    rng, market, engine = world(seed)
+    drift = Decimal(1) + Decimal(repr(rng.choice((-1, 1)) * 10 ** rng.uniform(-4, -2.3)))
+    for _ in range(8):
+        for key in MARKETS:
+            engine.ticks(
+                [market.tick(key, (market.last[key] * drift).quantize(Decimal("1e-9")))], None
+            )
+            nothing_missed(engine)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds)
+def test_h_3_no_crossing_is_missed_with_account_events_between_ticks(seed: int) -> None:
+    rng, market, engine = world(seed, accounts=5)
+    doings = Doings(rng, engine)
+    for _ in range(50):
+        if rng.random() < 0.4:
+            doings.something(market.now)
+            nothing_missed(engine)
+        if rng.random() < 0.05:
+            market.now += 6_000  # a deadline passes
+        for decision in engine.ticks([market.step()], None):
+            doings.heard(decision.commands)
+        nothing_missed(engine)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds)
+def test_h_3_px_2_first_prices_in_any_order(seed: int) -> None:
+    """Prices, and other ways to price a coin, appear one by one; accounts become priced with them."""
+    rng = Random(seed)
+    full = Market(rng, REFERENCE)
+    book = full.book()
+    market, engine = Market(rng, REFERENCE, keys=()), Engine(REFERENCE)
+    made = [wild_account(rng, f"a{i}", REFERENCE, book) for i in range(8)]
+    more = {
+        "USDC-USD/index": "1.002",
+        "SOL-USDT/index": "151",
+        "SOL-USD/index": "149",
+        "ETH-BTC/index": "0.05",
+        "DOGE-ETH/index": "0.00003",
+    }
+    comes = {**{key: str(price) for key, price in full.last.items()}, **more}
+    order = rng.sample(sorted(comes), len(comes))
+    early = rng.randrange(len(order))
+    for key in order[:early]:
+        engine.ticks([market.tick(key, Decimal(comes[key]))], None)
+    arm(engine, made)
+    nothing_missed(engine)
+    for key in order[early:]:
+        engine.ticks([market.tick(key, Decimal(comes[key]))], None)
+        nothing_missed(engine)
+        engine.ticks([market.step()], None)
+        nothing_missed(engine)
+
+
+def told(engine: Engine, batch: list, *, whole: bool) -> list[Command]:  # type: ignore[type-arg]
+    turns = [batch] if whole else [[tick] for tick in batch]
+    return [c for turn in turns for d in engine.ticks(turn, None) for c in d.commands]
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds)
+def test_h_1_a_batch_passed_over_whole_says_what_its_ticks_say_one_by_one(seed: int) -> None:
+    (_, market, whole), (_, _, single) = world(seed), world(seed)
+    passed = 0
+    for turn in range(25):
+        batch = [market.step(wildness=0.3 if turn % 2 else 0.02) for _ in range(6)]
+        looked_at = whole.assessed
+        assert told(whole, batch, whole=True) == told(single, batch, whole=False)
+        passed += whole.assessed == looked_at
+        nothing_missed(whole)
+        nothing_missed(single)
+
+
+def test_h_3_a_batch_in_which_one_price_leaves_before_another_comes_back() -> None:
+    """The way out lies between two ticks of a batch: BTC falls while ETH still stands low."""
+    market, engine = Market(Random(1), REFERENCE), Engine(REFERENCE)
+    engine.ticks(market.opening(), None)
+    account = wild_account(Random(5), "a", REFERENCE, engine.prices)
+    account.mode, account.orders, account.positions = "spot", {}, {}
+    account.balances = {}
+    account.balance("BTC").cash = Decimal("0.3")
+    account.balance("ETH").cash = Decimal("1.5")
+    account.balance("USDT").borrowed = Decimal(19_000)
+    account.borrow_leverage = {}
+    arm(engine, [account])
+    weights = {
+        key: float(engine.watch.screen._weights[row, engine.entries["a"].watched.slot])
+        for key, row in engine.watch.screen.rows.items()
+    }
+
+    def moved(key: str, share: float) -> Decimal:
+        return market.last[key] * Decimal(repr(1 - share / weights[key]))
+
+    eth_anchor = market.last["ETH-USD/index"]
+    eth = market.tick("ETH-USD/index", moved("ETH-USD/index", 0.7))
+    assert engine.pass_over([eth], None)
+    batch = [
+        market.tick("BTC-USD/index", moved("BTC-USD/index", 0.7)),
+        market.tick("ETH-USD/index", eth_anchor),
+    ]
+    assert not engine.pass_over(batch, None)
+
+
+def test_h_3_the_watch_spares_most_of_the_work() -> None:
+    """A watch that named everybody would miss nothing either."""
+    named = looked = 0
+    for seed in range(6):
+        _, market, engine = world(seed)
+        before = engine.assessed
+        for _ in range(50):
+            engine.ticks([market.step()], None)
+            looked += len(engine.entries)
+        named += engine.assessed - before
+    assert named < looked / 4
