@@ -115,6 +115,8 @@ class TickReader:
         """The end offset at the start."""
         self.last_ts: int | None = None
         """Highest event time given so far."""
+        self.appended = 0
+        """Latest append time given so far."""
         self.bad = 0
         """Messages that were no ticks."""
 
@@ -206,6 +208,7 @@ class TickReader:
                 )
                 continue
             batch.append((tick, record.offset))
+            self.appended = max(self.appended, record.timestamp)
             if self.last_ts is None or tick.ts > self.last_ts:
                 self.last_ts = tick.ts
         return batch

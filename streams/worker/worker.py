@@ -85,6 +85,10 @@ class Worker:
         self._ticks: TickReader | None = None
         """Reads once a reference set says which symbols are needed."""
         self._tick = -1
+        self._ticks_until = 0
+        """Append time up to which all ticks are taken."""
+        self._idle_polls = 0
+        """How often the tick topic was found to hold nothing new."""
         self._received = 0
         self._has_engine = asyncio.Event()
         """Set once a reference set is known."""
@@ -211,6 +215,8 @@ class Worker:
             while taken < len(batch):
                 taken += self._take_ticks(engine, batch[taken : taken + TICKS_PER_TURN])
                 await self._let_others_work()
+            self._ticks_until = ticks.appended
+            self._idle_polls += not batch
 
     def _take_ticks(self, engine: Engine, part: Sequence[tuple[TickMessage, int]]) -> int:
         """Take ticks for at most a turn (H-8); return how many."""
@@ -427,21 +433,27 @@ class Worker:
             decoded = decode(topic, text)
             if event.key != decoded.account_id.encode():
                 raise Rejected(f"key {event.key!r} is not the account_id {decoded.account_id}")
-            await self._not_ahead(decoded.ts)
+            await self._not_ahead(event, decoded.ts)
         except (Rejected, UnicodeDecodeError) as error:
             self._refuse(owned, event, str(error))
             return None
         return decoded, text
 
-    async def _not_ahead(self, ts: int) -> None:
-        """Refuse a `ts` too far ahead; on the event clock only once all ticks are read."""
+    async def _not_ahead(self, event: Received, ts: int) -> None:
+        """Refuse a `ts` too far ahead of the clock.
+
+        On the event clock a worker may be behind the ticks itself. So it waits for ticks that
+        were appended after the event; where none come any more, for two polls without any.
+        """
         engine = self._present_engine()
         limit = int(AHEAD_LIMIT_MS * engine.reference.policy.time_scale)
         ticks = self._ticks
         if self.settings.clock == "event" and (ticks is None or ticks.last_ts is None):
             return  # the event clock has not begun
+        idle = self._idle_polls
         while ts > self._now() + limit:
-            if self.settings.clock == "wall" or ticks is None or ticks.lag == 0:
+            read = self._ticks_until >= event.timestamp or self._idle_polls >= idle + 2
+            if self.settings.clock == "wall" or read:
                 raise Rejected(f"ts: {ts} is {ts - self._now()} ms ahead of the clock")
             await asyncio.sleep(0.01)
 
