@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from monitor.schema import Heartbeat
 from streams.verify.ledger import Ledger
-from streams.verify.prices import FloatPrices, Ints
+from streams.verify.prices import Flags, FloatPrices, Ints
 from streams.verify.records import ACCOUNT_TOPICS, Record
 
 __all__ = ["Cover", "Mark", "PartitionMarks", "covered_offsets", "read_covers"]
@@ -92,14 +92,23 @@ class PartitionMarks:
             for topic in ACCOUNT_TOPICS
         }
 
-    def versions(self, ledger: Ledger) -> Ints:
-        """Return by mark how many of the account's events its book held."""
-        reached = np.empty(len(ledger.entries), dtype=np.int64)
+    def versions(self, ledger: Ledger) -> tuple[Ints, Flags]:
+        """Return by mark how many of the account's events its book held, and if others waited."""
+        own = np.asarray(
+            [
+                np.searchsorted(self._offsets[entry.topic], entry.offset, side="left")
+                for entry in ledger.entries
+            ],
+            dtype=np.int64,
+        )
+        reached = np.empty(len(own), dtype=np.int64)
         running = -1
-        for number, entry in enumerate(ledger.entries):
-            own = int(np.searchsorted(self._offsets[entry.topic], entry.offset, side="left"))
-            running = own if ledger.replaces(number) else max(running, own)
+        for number, mark in enumerate(own.tolist()):
+            running = mark if ledger.replaces(number) else max(running, mark)
             reached[number] = running
         # A snapshot applies at once: what stands before it is then applied or skipped too.
         reached = np.minimum.accumulate(reached[::-1])[::-1]
-        return np.searchsorted(reached, np.arange(self._count), side="right")
+        waiting = np.zeros(self._count, dtype=bool)
+        for place in np.flatnonzero(own < reached):
+            waiting[own[place] : reached[place]] = True
+        return np.searchsorted(reached, np.arange(self._count), side="right"), waiting

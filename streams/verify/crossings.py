@@ -35,6 +35,7 @@ AFTER = "after the last heartbeat"
 BEFORE = "before the first ready worker"
 AVOIDABLE = "an order of concurrent events avoids it"
 STALE = "a reduction on stale prices is held back"
+WAITED = "events may have waited for one before them, and the account been out of sync"
 OUT_OF_SYNC = "the account waits for an event that never came"
 
 
@@ -49,6 +50,8 @@ class _Point:
     """The way from the point before lies in a ready span."""
     after: Standing | None = None
     """A command's standing; None for a heartbeat."""
+    waiting: bool = False
+    """Events were held that waited for one before them: the account may have been out of sync."""
     entrance: bool = False
     """A span starts: events before it may have been applied in any number."""
 
@@ -83,14 +86,15 @@ class Path:
                 prices.at(turn.last_tick),
                 False,
                 turn.after,
+                waiting=turn.waiting,
             )
             for turn in turns
         ]
-        self._marks = list(self._stops(covers, marks.versions(ledger)))
+        self._marks = list(self._stops(covers, *marks.versions(ledger)))
         self.disorder: list[Violation] = []
 
     @staticmethod
-    def _stops(covers: Sequence[Cover], versions: Ints) -> Iterator[_Point]:
+    def _stops(covers: Sequence[Cover], versions: Ints, waiting: Flags) -> Iterator[_Point]:
         """Yield the heartbeats between which something happened to the account."""
         place, before = 0, 0
         for cover in covers:
@@ -98,12 +102,15 @@ class Path:
             yield _Point(before, cover.since, cover.since, False, entrance=True)
             if not count:
                 continue
-            own = versions[place : place + count]
+            own, held = versions[place : place + count], waiting[place : place + count]
             changes = np.flatnonzero(np.diff(own, prepend=before))
-            kept = np.unique(np.concatenate([changes - 1, changes, [count - 1]]))
-            for number in kept[kept >= 0]:
+            waits = np.flatnonzero(held)
+            kept = np.unique(
+                np.concatenate([changes - 1, changes, waits - 1, waits, waits + 1, [count - 1]])
+            )
+            for number in kept[(kept >= 0) & (kept < count)]:
                 tick = cover.marks[number].tick
-                yield _Point(int(own[number]), tick, tick, True)
+                yield _Point(int(own[number]), tick, tick, True, waiting=bool(held[number]))
             before = int(own[-1])
             place += count
 
@@ -223,7 +230,7 @@ class CrossingSearch:
         if leg.reason is not None:
             self.excused[leg.reason] += 1
             return False
-        kept = self._held_back(due, screen, ticks, leg.start.version)
+        kept = self._held_back(leg, due, screen, ticks, leg.start.version)
         if not kept.size:
             return False
         self._unanswered(leg, int(kept[0]), leg.start.version, due, screen)
@@ -285,28 +292,31 @@ class CrossingSearch:
             self._screens[key] = screen
         return screen
 
-    def _held_back(self, due: Due, screen: Screen, ticks: Ints, version: int) -> Ints:
+    def _held_back(self, leg: _Leg, due: Due, screen: Screen, ticks: Ints, version: int) -> Ints:
         """Drop the ticks at which a due reduction is rightly held back (PX-4, account_seq)."""
-        if not due.reduction or due.below is None:
+        if not due.reduction or due.below is None or not ticks.size:
             return ticks
-        ledger = self._ledger
-        out_of_sync = ledger.hole is not None and version == len(ledger.entries)
         low = screen.bad(ticks, due.below, None)
-        kept = ~low if out_of_sync else ~(low & self._stale(screen, ticks, low))
-        if not kept.all():
-            self.excused[OUT_OF_SYNC if out_of_sync else STALE] += 1
-        return ticks[kept]
+        ledger = self._ledger
+        if ledger.hole is not None and version == len(ledger.entries):
+            reason = OUT_OF_SYNC
+        elif self._may_wait(leg, version):
+            reason = WAITED
+        else:
+            reason, low = STALE, low & self._stale(screen, ticks, low)
+        if low.any():
+            self.excused[reason] += 1
+        return ticks[~low]
 
     def _stale(self, screen: Screen, ticks: Ints, wanted: Flags) -> Flags:
-        policy = self.sets[-1].policy
+        """Return which of the wanted ticks find a price of the account too old (PX-4)."""
         stale = np.zeros(ticks.shape, dtype=bool)
-        for place in np.flatnonzero(wanted):
-            offset = self.prices.offset(int(ticks[place]))
-            now = self.market.clock_at(offset)
-            stale[place] = any(
-                self.market.age(key, offset, now) > max_age_ms(policy, key)
-                for key in screen.used(int(ticks[place]))
-            )
+        if not wanted.any():
+            return stale
+        policy = self.sets[-1].policy
+        for key in screen.used(int(ticks[np.flatnonzero(wanted)[0]])):
+            ages = self.prices.ages(key, ticks)
+            stale |= ages > float(max_age_ms(policy, key))
         return stale
 
     # Events among the ticks: some order of them may avoid a crossing ------------------------------
@@ -348,9 +358,19 @@ class CrossingSearch:
             bad = screen.bad(ticks, due.below, due.above)
             for other in active[:-1]:
                 bad &= self._screen(version, other).bad(ticks, due.below, due.above)
-            bad[bad] = np.isin(ticks[bad], self._held_back(due, screen, ticks[bad], version))
+            kept = self._held_back(leg, due, screen, ticks[bad], version)
+            bad[bad] = np.isin(ticks[bad], kept)
             row[span.first - first : span.last - first + 1] = bad
         return row
+
+    def _may_wait(self, leg: _Leg, version: int) -> bool:
+        """Return whether the account may have been out of sync here, an earlier event missing."""
+        if leg.start.waiting or leg.end.waiting:
+            return True
+        first, last = max(leg.start.first, 0), leg.end.last
+        gap = seconds(_GAP, self.sets[-1].policy)
+        long = int(self.prices.clock[last] - self.prices.clock[first]) > gap
+        return long and any(later > version + 1 for later in self._jumps(version, leg.end.version))
 
     def _reach(self, leg: _Leg, rows: dict[int, Flags]) -> tuple[Flags, tuple[int, int]]:
         """Return the ticks of the last row that some order reaches, and the furthest state."""
@@ -456,5 +476,7 @@ class CrossingSearch:
         )
 
 
+_GAP = Decimal(2)
+"""Seconds that a gap in `account_seq` may last."""
 _ADOPTION = 10_000
 """Milliseconds within which every worker has switched to a new reference set."""

@@ -81,7 +81,7 @@ class _Seller:
         self.book: Book = situation.book.copy()
         self.received = ZERO
         self.gathered: dict[str, Decimal] = {}
-        """Common quote → what sales into it brought in, to be spent in one purchase."""
+        """Quote → what sales into it brought in and what is held of it, for one purchase."""
         self.actions: list[Planned] = []
 
     def missing(self) -> Decimal:
@@ -100,14 +100,14 @@ class _Seller:
         if straight is not None:
             self._sell_straight(straight, coin, room)
         elif turned is not None:
-            self._buy_straight(turned, coin, room)
+            self.gathered[coin] = self.gathered.get(coin, ZERO) + room
         else:
             quote = self._common_quote(coin)
             if quote is not None:
                 self._into(coin, quote, room)
 
     def buy(self) -> None:
-        """Spend what was gathered in common quotes on the owed coin."""
+        """Buy the owed coin, once in every quote that there is something of."""
         for quote, amount in self.gathered.items():
             instrument = self.situation.reference.spot_pair(self.owed, quote)
             price = self._price(self.owed, quote)
@@ -146,16 +146,6 @@ class _Seller:
             wanted, room, self._lot(instrument), lambda q: q * price * self.keep
         )
         self._trade(instrument, "sell", coin, self.owed, quantity, price)
-
-    def _buy_straight(self, instrument: str, coin: str, room: Decimal) -> None:
-        price = self._price(self.owed, coin)
-        if price is None:
-            return
-        wanted = self.missing() / self.keep
-        quantity = self._rounded(
-            wanted, room / price, self._lot(instrument), lambda q: q * self.keep
-        )
-        self._trade(instrument, "buy", self.owed, coin, quantity, price)
 
     def _common_quote(self, coin: str) -> str | None:
         reference = self.situation.reference
@@ -213,7 +203,8 @@ def repay_debt(situation: Situation, owed: str, target: Decimal | None = None) -
     """
     coin = situation.before.coins[owed]
     goal = debt_target(situation, owed) if target is None else target
-    seller = _Seller(situation, owed, coin.potential - goal, coin.liability)
+    need = min(coin.potential - goal, coin.liability)
+    seller = _Seller(situation, owed, need, coin.liability)
     for name in _sale_order(situation):
         if seller.missing() <= 0:
             break

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from monitor.exact import ZERO, plain
-from monitor.schema import EpisodeNotice, OrderCancel, WarningCommand
+from monitor.schema import EpisodeNotice, OrderCancel, Reduction, WarningCommand
 from streams.verify.book import Book
 from streams.verify.catalog import ReferenceSet
 from streams.verify.emitted import AnyCommand, Decision
@@ -34,6 +34,7 @@ class Group:
     book: Book
     version: int
     out_of_sync: bool
+    """A waiting event may have put the account out of step, or not yet: both are right."""
     reference: ReferenceSet
     moment: Moment
     market: Market
@@ -135,7 +136,9 @@ def _action(group: Group, standing: Standing) -> list[Token]:
         if unnamed_orders(standing, *place):
             names = sorted(order.order_id for order in cancellable(standing, group.book))
             return [*bankrupt, ("ES-4", *names)]
-        if standing.waiting(*place) or group.moment.stale or group.out_of_sync:
+        reduces = any(isinstance(d.command, Reduction) for d in group.decisions)
+        held = group.out_of_sync and not reduces
+        if standing.waiting(*place) or group.moment.stale or held:
             return bankrupt
         return _reduction(group, standing, bankrupt)
     if not group.figures.oc_1:

@@ -32,6 +32,8 @@ class Turn:
     """Lowest and highest tick offset at which all prices were those it names."""
     last_tick: int
     after: Standing
+    waiting: bool
+    """Its book held events that waited for one before them."""
 
 
 class Judge:
@@ -129,7 +131,8 @@ class Judge:
                 (self.ledger.describe(version),),
             )
             return
-        waits = self.ledger.hole is not None and version == len(self.ledger.entries)
+        lost = self.ledger.hole is not None and version == len(self.ledger.entries)
+        waits = lost or self.ledger.waits(inputs.book)
         group = Group(
             decisions,
             first.command.decided_at,
@@ -146,7 +149,7 @@ class Judge:
         for decision in decisions:
             self._figures(decision, group)
         self._emission(group)
-        self.turns.append(Turn(version, moment.first, moment.last, self.standing))
+        self.turns.append(Turn(version, moment.first, moment.last, self.standing, waits))
 
     def _figures(self, decision: Decision, group: Group) -> None:
         command, figures = decision.command, group.figures

@@ -85,6 +85,13 @@ class Ledger:
                 version = position + 1
         return version
 
+    def waits(self, offsets: Mapping[str, int]) -> bool:
+        """Return whether a book that holds `offsets` has events that wait for one before."""
+        version = self.version(offsets)
+        return self.sequenced and any(
+            entry.offset <= offsets.get(entry.topic, -1) for entry in self.entries[version:]
+        )
+
     def book_at(self, offsets: Mapping[str, int], reference: ReferenceSet) -> Book | None:
         """Return the book that holds exactly the events up to `offsets`."""
         version = self.version(offsets)

@@ -80,6 +80,9 @@ class Model:
             name: tables.discount(name, counts(book, name, reference)) for name in self._cash
         }
         self._owed = {name: self._read_owed(name, contract_orders) for name in self._cash}
+        owes = any((owed.fixed or 0.0) > 0 for owed in self._owed.values())
+        self.idle = not (live or self._contracts or owes or min(self._cash.values(), default=0) < 0)
+        """Nothing in it can ever ask for margin."""
         self.rows = [*self._cash, *(contract.row for contract in self._contracts)]
         self.margin = _ERROR * self._gross(prices) + 1e-12
 

@@ -67,6 +67,15 @@ class FloatPrices:
             flags |= self.row(name).changed[ticks]
         return flags
 
+    def ages(self, key: str, ticks: Ints) -> Ints:
+        """Return by tick how old the price of symbol/kind is on the event clock, in ms."""
+        series = self._market.series[key]
+        places = np.searchsorted(
+            np.asarray(series.offsets, dtype=np.int64), self._offsets[ticks], side="right"
+        )
+        times = np.asarray(series.times, dtype=np.int64)[np.maximum(places - 1, 0)]
+        return self.clock[ticks] - times
+
     def extremes(self, name: str, first: int, last: int) -> tuple[float, float]:
         """Return the lowest and highest price from `first` to `last`, or of a bit more."""
         row, size = self.row(name), self.blocks[0]

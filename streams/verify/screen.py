@@ -65,14 +65,19 @@ class Screen:
         requirement = np.broadcast_to(requirement, ticks.shape)
         surely = np.zeros(ticks.shape, dtype=bool)
         near = np.zeros(ticks.shape, dtype=bool)
+        if self._model.idle:  # no ratio at any price, which is above every level
+            return ~np.isnan(equity) if above is not None else surely
         none = requirement <= self._model.margin
         for level, under in ((below, True), (above, False)):
             if level is None:
                 continue
             slack = equity - float(level) * requirement
             margin = self._model.margin * (1 + float(level))
-            surely |= (slack < -margin if under else slack > margin) & ~none
-            near |= (np.abs(slack) <= margin) | (none & ~np.isnan(slack))
+            far = slack < -margin if under else slack > margin
+            surely |= far & ~none if under else far
+            near |= np.abs(slack) <= margin
+            if under:
+                near |= far & none
         for place in np.flatnonzero(near & ~surely):
             ratio = self.ratio(int(ticks[place]))
             if isinstance(ratio, Unpriced):
@@ -90,8 +95,9 @@ class Screen:
         return figures if isinstance(figures, Unpriced) else figures.ratio
 
     def used(self, tick: int) -> frozenset[str]:
-        """Return the symbol/kind of every price that the ratio at a tick is made of."""
-        quotes = self._market.quotes(self._prices.offset(tick), self._keys)
+        """Return the symbol/kind of every price that the figures at a tick are made of."""
+        keys = _symbols([*self._model.rows, *self._book.balances])
+        quotes = self._market.quotes(self._prices.offset(tick), keys)
         figures = assess(self._book, quotes, self._reference)
         return frozenset() if isinstance(figures, Unpriced) else figures.used
 

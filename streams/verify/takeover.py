@@ -99,6 +99,7 @@ def takeover(situation: Situation) -> Step | None:
         held = book.balance(name)
         amount = held.cash - held.borrowed - held.accrued
         price = situation.index(name) or ZERO
+        at = price if amount > 0 else price * (ONE + share)
         taken = name in coins or amount < 0 or _sellable(situation, name)
         if abs(amount) < DUST or not taken:
             continue
@@ -109,7 +110,7 @@ def takeover(situation: Situation) -> Step | None:
                 abs(amount) * price,
                 currency=name,
                 side="sell" if amount > 0 else "buy",
-                bankruptcy_price=price if amount > 0 else price * (ONE + share),
+                bankruptcy_price=at if at > 0 else None,
             )
         )
         book.balances.pop(name, None)
