@@ -6,12 +6,12 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 import msgspec
 
 from monitor.account import GAP_MS, Account, EventSource, Refusal, expire_unknown, take
 from monitor.escalation import Context, Episode, decide, next_deadline, observe
+from monitor.ladder import Ladders
 from monitor.margin import Figures, assess
 from monitor.prices import PriceBook, TickLike
 from monitor.reference import Reference
@@ -23,7 +23,6 @@ __all__ = ["Decision", "Engine", "Entry"]
 
 RETRY_MS = 1_000
 """When a deadline that could not be acted upon is looked at again; `time_scale` multiplies it."""
-MODES = ("spot", "multi_currency", "portfolio")
 
 
 class Entry:
@@ -69,7 +68,7 @@ class Engine:
         self._timers: list[tuple[int, str]] = []
         self._sweep: Iterator[str] = iter(())
         self.reference = reference
-        self._use_levels()
+        self._ladders = Ladders(reference.policy)
 
     # -- partitions ---------------------------------------------------------------------------
 
@@ -91,7 +90,7 @@ class Engine:
     def use(self, reference: Reference) -> None:
         """Switch to another reference set; every account must be examined afterwards."""
         self.reference = reference
-        self._use_levels()
+        self._ladders = Ladders(reference.policy)
         for entry in self.entries.values():
             self._reform(entry)
 
@@ -225,35 +224,18 @@ class Engine:
         standing = entry.watched.standing
         if standing is None:
             return None
-        return self._bands[entry.account.mode][standing.zone]
+        return standing.band
+
+    def ratio(self, entry: Entry) -> float:
+        """Return the account's ratio now, in floats: for showing, never for a decision."""
+        self.watch.look(entry.watched, self._ladders.of(entry.account.mode, entry.episode))
+        return entry.watched.ratio
 
     def bands(self) -> Counter[str]:
         """Count the accounts by band, `unpriced` among them."""
         return Counter(self.band(e) or "unpriced" for e in self.entries.values() if e.account.known)
 
     # -- inside -------------------------------------------------------------------------------
-
-    def _use_levels(self) -> None:
-        """ES-1, ES-3: the ratios at which something can change, rising, by mode."""
-        policy = self.reference.policy
-        self._levels: dict[str, tuple[Decimal, ...]] = {}
-        self._bands: dict[str, list[Band]] = {}
-        for mode in MODES:
-            named = ("warning", "warning_exit", "liquidation", "liquidation_exit")
-            levels = {policy.level(name, mode) for name in named} | {Decimal(0)}
-            levels.update(policy.worsened)
-            rising = tuple(sorted(levels))
-            self._levels[mode] = rising
-            warning, liquidation = policy.level("warning", mode), policy.level("liquidation", mode)
-            bands: list[Band] = []
-            for zone in range(len(rising) + 1):
-                above = rising[zone - 1] if zone else None  # the ratio is above this level
-                if above is None or above < liquidation:
-                    bands.append("liquidation")
-                else:
-                    bands.append("warning" if above < warning else "normal")
-            self._bands[mode] = bands
-        self.watch.use_levels(dict(self._levels))
 
     def _tick_over(self, now: int) -> int:
         """Time never runs backwards."""
@@ -290,11 +272,12 @@ class Engine:
         account, watched = entry.account, entry.watched
         if not account.known or entry.partition not in self.armed:
             return
-        standing = self.watch.look(watched, account.mode)
+        ladder = self._ladders.of(account.mode, entry.episode)
+        standing = self.watch.look(watched, ladder)
         if standing is not None and not watched.always:
             if cause.kind == "tick" and standing == watched.standing and not watched.unseen:
                 return
-            above_all = standing.zone == len(self._levels[account.mode]) and not standing.short
+            above_all = standing.zone == len(ladder.levels) and not standing.short
             if above_all and not entry.episode.open:
                 self.watch.decided(watched, standing, always=False)
                 return
@@ -309,6 +292,7 @@ class Engine:
         self.assessed += 1
         if figures.unpriced:
             return
+        ladder = self._ladders.of(account.mode, entry.episode)
         before = msgspec.json.encode(entry.episode)
         context = Context(reference=self.reference, prices=self.prices, now=now, cause=cause)
         commands = decide(account, entry.episode, figures, context)
@@ -317,20 +301,16 @@ class Engine:
             decision.dirty = True
             self._set_timer(entry)
         cancellable = watched.form is not None and watched.form.cancellable
-        standing = Standing(self._zone(account, figures), cancellable and figures.oc1_short)
+        earlier, ladder = ladder, self._ladders.of(account.mode, entry.episode)
+        zone = ladder.zone(figures)
+        standing = Standing(ladder, zone, cancellable and figures.oc1_short)
         waits = entry.episode.liquidation and not entry.episode.pending  # for a fresh price
         if standing.short and account.mode != "spot" and not waits:
             # Which orders OC-1 names goes by the coins that would be borrowed at the present prices.
-            waits = self._bands[account.mode][standing.zone] != "liquidation"
-        if watched.form is not None:
-            self.watch.look(watched, account.mode)
+            waits = standing.band != "liquidation"
+        if watched.form is not None and (watched.unseen or ladder != earlier):
+            self.watch.look(watched, ladder)
         self.watch.decided(watched, standing, always=waits)
-
-    def _zone(self, account: Account, figures: Figures) -> int:
-        levels, ratio = self._levels[account.mode], figures.ratio
-        if ratio is None:
-            return len(levels)
-        return sum(1 for level in levels if ratio > level)
 
     def _expire_gap(self, entry: Entry, decision: Decision, now: int) -> None:
         account = entry.account

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from monitor.account.state import Account
+from monitor.ladder import Ladder
 from monitor.prices import PriceBook
 from monitor.reference import Reference
+from monitor.schema.commands import Band
 from monitor.watch.box import make_box
 from monitor.watch.form import Form, compile_form
 from monitor.watch.screen import Screen
@@ -20,10 +21,16 @@ __all__ = ["Standing", "Watch", "Watched"]
 class Standing:
     """Where an account was when it was last decided on, exactly or by floats that are sure."""
 
+    ladder: Ladder
     zone: int
-    """How many of the levels its ratio is above."""
+    """How many levels of the ladder its ratio is above."""
     short: bool
-    """OC-1's inequality."""
+    """OC-1's inequality, where there is something to cancel."""
+
+    @property
+    def band(self) -> Band:
+        """ES-1."""
+        return self.ladder.bands[self.zone]
 
 
 @dataclass(slots=True)
@@ -54,11 +61,6 @@ class Watch:
         self._by_slot: dict[int, Watched] = {}
         self._unpriced: set[str] = set()
         self._every_tick: dict[int, set[str]] = {}
-        self._levels: dict[str, tuple[float, ...]] = {}
-
-    def use_levels(self, levels: dict[str, Sequence[Decimal]]) -> None:
-        """Set the rising levels of the ratio that matter, by mode."""
-        self._levels = {mode: tuple(float(x) for x in found) for mode, found in levels.items()}
 
     def put(self, account: Account, reference: Reference, prices: PriceBook) -> Watched:
         """Take an account whose book, or whose reference data, changed."""
@@ -97,14 +99,14 @@ class Watch:
             self.screen.release(watched.slot)
             self._unpriced.discard(account_id)
 
-    def look(self, watched: Watched, mode: str) -> Standing | None:
+    def look(self, watched: Watched, ladder: Ladder) -> Standing | None:
         """Make the account's box at the present prices; return its standing if floats are sure."""
         if watched.form is None:
             return None
-        box = make_box(watched.form, self.screen.prices, self._levels[mode])
+        box = make_box(watched.form, self.screen.prices, ladder.floats)
         watched.ratio = box.ratio
         self.screen.put(watched.slot, box.weights)
-        return Standing(box.zone, box.short) if box.sure else None
+        return Standing(ladder, box.zone, box.short) if box.sure else None
 
     def decided(self, watched: Watched, standing: Standing, *, always: bool) -> None:
         """Note where an exact decision found the account; `always`: it waits for a fresh price."""

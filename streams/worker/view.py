@@ -166,8 +166,7 @@ class RedisView:
                 if entry is None:
                     continue
                 shown = self._ratios.get(name)
-                engine.watch.look(entry.watched, entry.account.mode)
-                ratio = entry.watched.ratio
+                ratio = engine.ratio(entry)
                 if shown is None or abs(ratio - shown) > MOVED * abs(shown):
                     self._ratios[name] = ratio
                     self._cache.mark(name, urgent=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from monitor.account import Account, Balance
 from monitor.engine import Engine
+from monitor.escalation import Episode
 from monitor.margin import assess
 from monitor.prices import Price, PriceBook
 from monitor.reference import Reference, load_reference
@@ -30,7 +31,8 @@ from tests.support.markets import (
 
 WILD = reference()
 RIM = 0.999999
-LEVELS = [0.0, 1.0, 1.2, 1.5, 2.0, 3.0, 3.15]
+EVERY_LEVEL = Episode(open=True, liquidation=True)
+"""An episode in which each level still matters."""
 
 
 class Boxed:
@@ -43,7 +45,8 @@ class Boxed:
         form = compile_form(held, ref, book, lambda key: columns.setdefault(key, len(columns)))
         self.keys = list(columns)
         prices = [float(book.prices[key].price) for key in self.keys]
-        self.box: Box = make_box(form, prices, LEVELS)
+        self.ladder = self.engine._ladders.of(held.mode, EVERY_LEVEL)
+        self.box: Box = make_box(form, prices, self.ladder.floats)
 
     def exact(self, moves: Mapping[str, float] | None = None) -> Standing | None:
         """Return the standing with every price in `moves` moved by its share of itself."""
@@ -54,7 +57,7 @@ class Boxed:
             moved = old.price * (1 + Decimal(repr(move)))
             book.prices[key] = Price(moved, old.ts, old.seq, old.offset)
         figures = assess(self.account, self.reference, book)
-        return exact_standing(self.engine, self.account, figures)
+        return exact_standing(self.engine, self.account, figures, EVERY_LEVEL)
 
     def to_the_rim(self, shares: Mapping[str, float]) -> dict[str, float]:
         """Spend the whole box on the named prices, in these shares; the sign says which way."""
@@ -64,7 +67,7 @@ class Boxed:
 
     @property
     def believed(self) -> Standing:
-        return Standing(self.box.zone, self.box.short)
+        return Standing(self.ladder, self.box.zone, self.box.short)
 
     def story(self) -> str:
         return describe(self.account, assess(self.account, self.reference, self.book))
@@ -105,11 +108,25 @@ CASES: dict[str, Account] = {
     ),
     "a hedge over two contracts": account({"BTC": "0.4"}, [LINEAR, INVERSE]),
     "equity about to change sign": account({"USDT": "-3", "BTC": "0.02"}, [LINEAR]),
-    "a debt just below a tier's bound": account(
-        {"USDT": "-999999", "BTC": "21"}, [("BTC-USDT-SWAP", "1", "60000")]
+    "a debt just below a tier's bound": account(  # ratio 3.5; beyond the bound it would be 2.4
+        {"USDT": "-999999", "BTC": "18.834"}, [("BTC-USDT-SWAP", "1", "60000")]
     ),
     "a debt just above a tier's bound": account(
-        {"USDT": "-1000001", "BTC": "21"}, [("BTC-USDT-SWAP", "1", "60000")]
+        {"USDT": "-1000001", "BTC": "18.834"}, [("BTC-USDT-SWAP", "1", "60000")]
+    ),
+    "borrowing with an order just below a tier's bound": with_orders(
+        account({"USDT": "-900000", "BTC": "17.16"}, [("BTC-USDT-SWAP", "1", "60000")]),
+        order("o", "BTC-USDT", "buy", "1.66665", "60000"),  # 99,999: 1 is left
+    ),
+    "a liability's own tier, its orders beyond it": with_orders(  # OC-1 asks 30,000, beyond 40,000
+        account({"USDT": "-999999", "BTC": "18.15"}, [("BTC-USDT-SWAP", "1", "60000")]),
+        order("o", "BTC-USDT", "buy", "0.1667", "60000"),
+    ),
+    "an inverse long far from its level": account(
+        {"BTC": "0.11636"}, [("BTC-USD-SWAP", "300", "60000")]
+    ),
+    "an order margin in a coin that is not held": with_orders(  # OC-1: 30,500 against 29,740
+        account({"BTC": "0.536"}, [LINEAR]), order("o", "BTC-USDT-SWAP", "buy", "50", "59000")
     ),
     "borrowing that an order would bring": with_orders(
         account({"USDT": "40", "BTC": "0.1"}, [LINEAR]),
@@ -135,6 +152,24 @@ def test_h_2_inside_the_box_of(name: str) -> None:
     assert boxed.believed == centre
     for shares in both_ways(boxed):
         assert boxed.exact(boxed.to_the_rim(shares)) == centre, shares
+
+
+def test_h_2_inside_the_box_of_a_sale_far_above_the_market() -> None:
+    """6 BTC of which only 5 count, 5.5 of them for sale at twice the index for what does not count.
+
+    The last coin adds nothing to the discounted equity, but it lowers the loss of the order by 0.98 at
+    the order's price: the slope is almost 2 at the index.
+    """
+    book = Market(Random(1), WILD).book()
+    held = account({"BTC": "6", "ETH": "223.855"}, [("BTC-USD-SWAP", "300", "60000")])
+    held.collateral_off = ("USDT",)
+    with_orders(held, order("o", "BTC-USDT", "sell", "5.5", "120000"))
+    figures = assess(held, WILD, book)
+    assert figures.spot_order_loss > 0
+    assert 6 < (figures.ratio or 0) < 7
+    boxed = Boxed(held, WILD, book)
+    for sign in (1, -1):
+        assert boxed.exact(boxed.to_the_rim({"BTC-USD-SWAP/mark": sign})) == boxed.exact()
 
 
 def test_h_2_a_box_is_not_needlessly_small() -> None:

@@ -148,15 +148,19 @@ def with_ratio(account: Account, ref: Reference, prices: PriceBook, ratio: Decim
         account.balance("USDT").cash += (gap / prices.index("USDT")).quantize(Decimal("0.000001"))
 
 
-def exact_standing(engine: Engine, account: Account, figures: Figures) -> Standing | None:
+def exact_standing(
+    engine: Engine, account: Account, figures: Figures, episode: Episode | None = None
+) -> Standing | None:
     """What the watch must believe of an account, from figures in decimals, apart from any box."""
     if figures.unpriced:
         return None
-    levels = engine._levels[account.mode]
-    zone = len(levels)
+    if episode is None:
+        episode = engine.entries[account.account_id].episode
+    ladder = engine._ladders.of(account.mode, episode)
+    zone = len(ladder.levels)
     if figures.ratio is not None:
-        zone = sum(1 for level in levels if figures.ratio > level)
-    return Standing(zone, _has_cancellable(account) and figures.oc1_short)
+        zone = sum(1 for level in ladder.levels if figures.ratio > level)
+    return Standing(ladder, zone, _has_cancellable(account) and figures.oc1_short)
 
 
 def _has_cancellable(account: Account) -> bool:

@@ -1,0 +1,80 @@
+"""The levels of the ratio that can change something for one account, given where its episode is.
+
+Fewer levels mean wider boxes: an account without an episode cares for the warning and the
+liquidation level alone, and a worsened level that was used is none any more (ES-3).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+from monitor.escalation import Episode
+from monitor.exact import ZERO
+from monitor.margin.figures import Figures
+from monitor.schema.commands import Band
+from monitor.schema.events import Mode
+from monitor.schema.reference import Policy
+
+__all__ = ["Ladder", "Ladders"]
+
+
+class Ladder(NamedTuple):
+    """Rising levels; `bands[zone]` is the band of a ratio that is above `zone` of them."""
+
+    levels: tuple[Decimal, ...]
+    floats: tuple[float, ...]
+    bands: tuple[Band, ...]
+
+    def zone(self, figures: Figures) -> int:
+        """Return how many levels the ratio is above; all of them where there is none (MR-1)."""
+        ratio = figures.ratio
+        if ratio is None:
+            return len(self.levels)
+        return sum(1 for level in self.levels if ratio > level)
+
+
+class Ladders:
+    """Every ladder of one policy, made when first asked for."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._made: dict[tuple[object, ...], Ladder] = {}
+
+    def of(self, mode: Mode, episode: Episode) -> Ladder:
+        """Return the ladder of an account in `mode` at this point of its episode."""
+        if episode.open:
+            key: tuple[object, ...] = (
+                mode,
+                episode.lowest_level,
+                episode.liquidation,
+                episode.bankrupt,
+            )
+        else:
+            key = (mode,)
+        found = self._made.get(key)
+        if found is None:
+            found = self._made[key] = self._make(mode, episode)
+        return found
+
+    def _make(self, mode: Mode, episode: Episode) -> Ladder:
+        policy = self._policy
+        warning, liquidation = policy.level("warning", mode), policy.level("liquidation", mode)
+        levels = {warning, liquidation}
+        if episode.open:
+            levels.add(policy.level("warning_exit", mode))
+            lowest = episode.lowest_level
+            levels.update(w for w in policy.worsened if lowest is None or w < lowest)
+            if episode.liquidation:
+                levels.add(policy.level("liquidation_exit", mode))
+            if not episode.bankrupt:
+                levels.add(ZERO)  # ES-7
+        rising = tuple(sorted(levels))
+        bands: list[Band] = []
+        for zone in range(len(rising) + 1):
+            above = rising[zone - 1] if zone else None
+            if above is None or above < liquidation:
+                bands.append("liquidation")
+            else:
+                bands.append("warning" if above < warning else "normal")
+        return Ladder(rising, tuple(float(level) for level in rising), tuple(bands))
