@@ -34,6 +34,8 @@ HELD_AT_MOST = 256
 """Events kept in a book while they wait for a predecessor."""
 REMEMBERED_IDS = 64
 """H-5: ids kept per account; an unbounded set costs 28 KB."""
+REMEMBERED_OF_ONE_TS = 1024
+"""A burst of one millisecond is remembered whole up to here."""
 
 Outcome = Literal["applied", "repeat", "held"]
 MODELS: dict[str, type[AccountEvent]] = {
@@ -160,10 +162,9 @@ def _take_base(
     account.account_seq = event.account_seq
     account.out_of_sync = False
     applied, refused = [event], []
-    if not was_known and event.account_seq is None:
-        _replay_held(account, reference, applied, refused)
-    else:
-        _release(account, reference, applied, refused)
+    if not was_known:
+        _replay_held(account, reference, applied, refused, every=event.account_seq is None)
+    _release(account, reference, applied, refused)
     if account.held and account.gap_since is None:
         account.gap_since = now
     return Taken("applied", tuple(applied), tuple(refused))
@@ -209,10 +210,18 @@ def _replay_held(
     reference: Reference,
     applied: list[AccountEvent],
     refused: list[Refusal],
+    *,
+    every: bool,
 ) -> None:
-    """Apply what waited for the account to become known, in the order it came."""
-    held, account.held, account.gap_since = account.held, [], None
+    """Apply what waited for the account to become known, in the order it came.
+
+    Where the account has an `account_seq` of its own, those that have one wait for their turn.
+    """
+    held = account.held
+    account.held = [] if every else [item for item in held if item.account_seq is not None]
     for item in held:
+        if not every and item.account_seq is not None:
+            continue
         source = EventSource(item.topic, item.partition, item.offset)
         event = MODELS[item.topic].model_validate_json(item.value)
         taken = _take_by_id(account, event, source, item.value, reference)
@@ -249,8 +258,10 @@ def _take_by_id(
     if name is not None:
         if name in account.seen:
             return Taken("repeat")
-        if len(account.seen) >= REMEMBERED_IDS and event.ts < min(account.seen.values()):
-            reason = f"older than the {REMEMBERED_IDS} ids remembered of this account"  # H-0
+        oldest = min(account.seen.values(), default=0)
+        full = len(account.seen) >= REMEMBERED_IDS or account.forgotten_ts >= 0
+        if event.ts <= account.forgotten_ts or (full and event.ts < oldest):
+            reason = f"ts {event.ts} is older than the ids remembered of this account"  # H-0
             return Taken("applied", (), (Refusal(source, value, reason),))
     elif isinstance(event, AccountSettings) and event.ts <= account.settings_ts:
         return Taken("repeat")
@@ -260,9 +271,18 @@ def _take_by_id(
         return Taken("applied", (), (Refusal(source, value, str(error)),))
     if name is not None:
         account.seen[name] = event.ts
-        if len(account.seen) > REMEMBERED_IDS:
-            del account.seen[min(account.seen, key=account.seen.__getitem__)]
+        _forget_ids(account)
     return Taken("applied", (event,)) if changed else Taken("repeat")
+
+
+def _forget_ids(account: Account) -> None:
+    """H-5: forget the oldest ids, all of one ts together: of a part, repeats could not be told."""
+    while len(account.seen) > REMEMBERED_IDS:
+        oldest = min(account.seen.values())
+        kept = {name: ts for name, ts in account.seen.items() if ts > oldest}
+        if not kept and len(account.seen) <= REMEMBERED_OF_ONE_TS:
+            break
+        account.seen, account.forgotten_ts = kept, oldest
 
 
 def _identity(event: AccountEvent) -> int | None:

@@ -121,6 +121,8 @@ class Account(msgspec.Struct, omit_defaults=True):
     out_of_sync: bool = False
     seen: dict[int, int] = {}
     """Hashes of the last ids applied → ts (H-5), for events without `account_seq`."""
+    forgotten_ts: int = -1
+    """The newest ts whose ids are remembered no longer: nothing up to it can be told from a repeat."""
     offsets: dict[str, int] = {}
     """Account topic → last offset folded in (H-5)."""
     event_ts: int = 0

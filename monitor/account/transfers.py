@@ -16,7 +16,7 @@ _SIGNS = {"deposit": 1, "withdrawal": -1, "interest": -1, "funding": 1, "adjustm
 
 def apply_transfer(account: Account, transfer: Transfer) -> set[str]:
     """Book one transfer; return the currencies whose cash rose. Raises `Rejected`."""
-    balance, amount = account.balance(transfer.currency), transfer.amount
+    amount = transfer.amount
     if transfer.kind == "margin":
         raise Rejected(f"transfer {transfer.transfer_id}: isolated margin is not supported")
     if transfer.kind in ("borrow", "repay"):
@@ -26,9 +26,11 @@ def apply_transfer(account: Account, transfer: Transfer) -> set[str]:
                 f"account {account.account_id} is in {account.mode}"
             )
         if transfer.kind == "borrow":
+            balance = account.balance(transfer.currency)
             balance.cash += amount
             balance.borrowed += amount
             return set()
+        balance = account.balances.get(transfer.currency, Balance())
         owed = balance.borrowed + balance.accrued_interest
         if amount > owed:
             raise Rejected(
@@ -38,7 +40,7 @@ def apply_transfer(account: Account, transfer: Transfer) -> set[str]:
         repay(balance, amount)
         return set()
     change = _SIGNS[transfer.kind] * amount
-    balance.cash += change
+    account.balance(transfer.currency).cash += change
     return {transfer.currency} if change > 0 else set()
 
 
