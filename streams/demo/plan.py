@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
-from streams.settings import Settings
+if TYPE_CHECKING:
+    from streams.settings import Settings
 
 __all__ = [
     "CheckStatus",
@@ -56,6 +57,8 @@ class Plan(msgspec.Struct, frozen=True):
 
     def settings(self, worker_id: str = "demo") -> Settings:
         """Return settings that neither the user's environment nor a `.env` file touches."""
+        from streams.settings import Settings
+
         isolated: dict[str, Any] = {"_env_file": None, "_env_prefix": "LIQMON_DEMO_"}
         return Settings(
             **isolated,

@@ -15,7 +15,6 @@ from typing import TypeVar
 from streams.demo.plan import Folder, until
 from streams.embedded import Services
 from streams.embedded.process import GuardedProcess
-from streams.settings import PREFIX
 
 __all__ = ["ChildEnded", "Children", "in_thread", "new_data_dir", "remove", "remove_data"]
 
@@ -30,7 +29,7 @@ class ChildEnded(RuntimeError):
 
 def new_data_dir() -> Path:
     """Make a fresh data directory, under LIQMON_DATA_DIR when that is set."""
-    chosen = os.environ.get(f"{PREFIX}DATA_DIR")
+    chosen = os.environ.get("LIQMON_DATA_DIR")
     if chosen:
         Path(chosen).mkdir(parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix="liqmon-demo-", dir=chosen or None)).resolve()
@@ -106,7 +105,7 @@ class Children:
         """Start one process of this package; it waits by itself for what it needs."""
         child = GuardedProcess(name, self._folder.log(name))
         # The user's own settings are for the user's own Kafka.
-        env = {key: "" for key in os.environ if key.startswith(PREFIX)}
+        env = {key: "" for key in os.environ if key.startswith("LIQMON_")}
         command = [sys.executable, "-m", "streams.demo.child", role, str(self._folder.path)]
         child.spawn([*command, *arguments], env)
         self._children[name] = child

@@ -8,17 +8,20 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from streams.demo.figures import Figures
-from streams.demo.follow import Follower
 from streams.demo.options import DemoOptions
 from streams.demo.plan import CheckStatus, ExchangeStatus, Folder, Market, MarketStatus, Plan, until
 from streams.demo.processes import ChildEnded, Children, new_data_dir, remove, remove_data
 from streams.demo.show import full_screen, keep_showing
 from streams.demo.stage import Stage, Step
 from streams.embedded import EmbeddedError
+
+if TYPE_CHECKING:
+    from streams.demo.follow import Follower
 
 __all__ = ["DemoFailed", "run"]
 
@@ -135,7 +138,7 @@ class _Demo:
         self._figures = Figures()
         self._stage = Stage(options.accounts)
         self._plan = self._make_plan()
-        self._follower = Follower(self._plan.settings(), self._figures)
+        self._follower: Follower | None = None
 
     def _make_plan(self) -> Plan:
         options, services = self._options, self._children.services
@@ -185,7 +188,8 @@ class _Demo:
                 watching.result()
             await going
         finally:
-            self._follower.stop()
+            if self._follower is not None:
+                self._follower.stop()
             for task in (watching, going):
                 task.cancel()
             await asyncio.gather(watching, going, return_exceptions=True)
@@ -238,6 +242,10 @@ class _Demo:
         finally:
             services.cancel()
         await self._folder.passed("topics")
+        # Client libraries take long to import; by now all processes are on their way.
+        from streams.demo.follow import Follower
+
+        self._follower = Follower(self._plan.settings(), self._figures)
         self._follower.start()
         await self._folder.passed("inputs")
         stage.finish("market")

@@ -11,6 +11,9 @@ import yaml
 
 __all__ = ["demo_reference", "subset"]
 
+# The one in C, where there is one, is ten times as fast.
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 @cache
 def _packaged() -> str:
@@ -26,7 +29,7 @@ def demo_reference(
     to what they price. `policy` overrides settings of the policy by name, for instance
     `time_scale` and `max_age_seconds`.
     """
-    raw: dict[str, Any] = yaml.safe_load(_packaged())
+    raw: dict[str, Any] = yaml.load(_packaged(), Loader=_Loader)  # noqa: S506 - a safe one
     if symbols is not None:
         raw = subset(raw, symbols)
     raw["policy"] = {**(raw.get("policy") or {}), **(policy or {})}
