@@ -39,7 +39,7 @@ _log = structlog.get_logger(__name__)
 _CYCLE_SECONDS = 0.2
 _HEARTBEAT_SECONDS = 1.0
 # An account that nothing presses for is written within this time of its mark; 60 s are allowed.
-_SWEEP_SECONDS = 30.0
+_SWEEP_SECONDS = 50.0
 _LEAST_SWEPT = 50
 # Views cost some 100 µs each: a turn of the event loop makes no more of them (H-8).
 _VIEWS_A_TURN = 5

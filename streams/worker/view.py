@@ -10,7 +10,7 @@ import msgspec
 
 from monitor.engine import Decision, Engine, Entry
 from monitor.margin import assess
-from monitor.report import assessment
+from monitor.report import shown
 from monitor.schema import Heartbeat
 from streams.cache import AccountView, BandCounts, Cache
 from streams.connection import redis_client
@@ -25,7 +25,7 @@ NEAREST_SHOWN = 1000
 """Accounts kept at most a second behind, besides all that are not normal."""
 NEAREST_SECONDS = 0.9
 NEAREST_A_TURN = 20
-MOVED = 0.01
+MOVED = 0.02
 """Relative change of the ratio of a normal account that is worth showing between two sweeps."""
 
 
@@ -89,7 +89,8 @@ class RedisView:
         """Show an account anew."""
         engine = self._worker.engine
         entry = engine.entries.get(decision.account_id) if engine is not None else None
-        if engine is not None and entry is not None:
+        # Before its partition is armed an account only catches up; all are marked when it is.
+        if engine is not None and entry is not None and entry.partition in engine.armed:
             self._cache.mark(decision.account_id, urgent=_urgent(engine, entry))
 
     def published(self, commands: Iterable[CommandOut], kinds: Mapping[str, str]) -> None:
@@ -98,6 +99,14 @@ class RedisView:
             kind = kinds.get(command.topic)
             if kind is not None:
                 self._cache.command(kind, command.key.decode(), command.value)
+
+    def armed(self, account_ids: Iterable[str]) -> None:
+        """Show all accounts of a partition that has become ready."""
+        engine = self._worker.engine
+        for name in account_ids:
+            entry = engine.entries.get(name) if engine is not None else None
+            if engine is not None and entry is not None:
+                self._cache.mark(name, urgent=_urgent(engine, entry))
 
     def beat(self, message: Heartbeat) -> None:
         """Show the last heartbeat."""
@@ -124,13 +133,12 @@ class RedisView:
         policy = engine.reference.policy
         figures = assess(entry.account, engine.reference, engine.prices)
         stale = engine.prices.stale(figures.symbols, policy, engine.now)
-        shown = assessment(entry.account, figures, policy, stale)
-        body = shown.model_dump(mode="json")
+        body = shown(entry.account, figures, policy, stale)
         fields: dict[str, str | bytes] = {
-            "ratio": _text(body["ratio"]),
-            "band": _text(body["band"]),
-            "adjusted_equity": _text(body["adjusted_equity"]),
-            "maintenance_margin": _text(body["maintenance_margin"]),
+            "ratio": body["ratio"] or "",
+            "band": body["band"] or "",
+            "adjusted_equity": body["adjusted_equity"] or "",
+            "maintenance_margin": body["maintenance_margin"] or "",
             "updated_at": str(engine.now),
             "assessment": msgspec.json.encode(body),
             "state": msgspec.json.encode({"account": entry.account, "episode": entry.episode}),
@@ -157,7 +165,7 @@ class RedisView:
         while True:
             await asyncio.sleep(NEAREST_SECONDS)
             engine = self._worker.engine
-            if engine is None or not self._cache.available:
+            if engine is None or not engine.armed or not self._cache.available:
                 continue
             for number, name in enumerate(nearest(engine, NEAREST_SHOWN)):
                 if number % NEAREST_A_TURN == NEAREST_A_TURN - 1:
@@ -195,7 +203,3 @@ class ShownOutlet(Outlet):
 
 def _urgent(engine: Engine, entry: Entry) -> bool:
     return entry.episode.open or engine.band(entry) not in (None, "normal")
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)

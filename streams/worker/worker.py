@@ -332,6 +332,7 @@ class Worker:
             span.ready, span.reason = True, ""
             span.since, span.since_tick = self._wall(), self._tick
             span.tick, span.book = self._tick, dict(owned.folded)
+            self._view.armed(list(engine.partitions.get(owned.number, ())))
             log.info(
                 "partition_ready",
                 partition=owned.number,
