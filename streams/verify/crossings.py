@@ -293,7 +293,9 @@ class CrossingSearch:
         return screen
 
     def _held_back(self, leg: _Leg, due: Due, screen: Screen, ticks: Ints, version: int) -> Ints:
-        """Drop the ticks at which a due reduction is rightly held back (PX-4, account_seq)."""
+        """Drop the ticks at which what is due is rightly held back (PX-4, OC-1, account_seq)."""
+        if due.closing:
+            ticks = self._closing(due, screen, ticks)
         if not due.reduction or due.below is None or not ticks.size:
             return ticks
         low = screen.bad(ticks, due.below, None)
@@ -307,6 +309,17 @@ class CrossingSearch:
         if low.any():
             self.excused[reason] += 1
         return ticks[~low]
+
+    @staticmethod
+    def _closing(due: Due, screen: Screen, ticks: Ints) -> Ints:
+        """Drop the ticks at which OC-1 keeps an episode open."""
+        low = screen.bad(ticks, due.below, None)
+        held = np.asarray(
+            [not low[n] and (n >= _LOOKED_AT or screen.oc_1(int(t))) for n, t in enumerate(ticks)],
+            dtype=bool,
+        )
+        kept: Ints = ticks[~held]
+        return kept
 
     def _stale(self, screen: Screen, ticks: Ints, wanted: Flags) -> Flags:
         """Return which of the wanted ticks find a price of the account too old (PX-4)."""
@@ -476,6 +489,8 @@ class CrossingSearch:
         )
 
 
+_LOOKED_AT = 300
+"""How many ticks in a row are assessed exactly for an order test that keeps an episode open."""
 _GAP = Decimal(2)
 """Seconds that a gap in `account_seq` may last."""
 _ADOPTION = 10_000

@@ -94,6 +94,13 @@ class Screen:
         figures = assess(self._book, quotes, self._reference)
         return figures if isinstance(figures, Unpriced) else figures.ratio
 
+    def oc_1(self, tick: int) -> bool:
+        """Return whether the order test holds at a tick, so that orders must be cancelled."""
+        self.assessed += 1
+        quotes = self._market.quotes(self._prices.offset(tick), self._keys)
+        figures = assess(self._book, quotes, self._reference)
+        return not isinstance(figures, Unpriced) and figures.oc_1
+
     def used(self, tick: int) -> frozenset[str]:
         """Return the symbol/kind of every price that the figures at a tick are made of."""
         keys = _symbols([*self._model.rows, *self._book.balances])

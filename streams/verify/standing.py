@@ -87,6 +87,8 @@ class Due:
     above: Decimal | None
     reduction: bool = False
     """At `below` a reduction is due, which a stale price or a missing event holds up."""
+    closing: bool = False
+    """Above `above` the episode must close, which OC-1 holds up."""
     what: str = ""
     what_above: str = ""
 
@@ -179,9 +181,13 @@ class Standing:
                 below, reduction = policy.level("liquidation", mode), True
                 what = "a reduction step"
         above, what_above = None, ""
+        closing = False
         if self.entered:
             above, what_above = policy.level("warning_exit", mode), "the warning cleared"
-        return Due(below, above, reduction, what, what_above)
+        elif self.open and not self.waiting(book, version, now):
+            above, what_above = policy.level("warning_exit", mode), "the episode closed"
+            closing = True
+        return Due(below, above, reduction, closing, what, what_above)
 
 
 def unnamed_orders(standing: Standing, book: Book, version: int, now: int) -> list[Order]:

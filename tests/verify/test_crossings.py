@@ -6,7 +6,14 @@ from typing import Any
 
 from streams.verify import VerifyReport, check
 from tests.verify.scene import Scene
-from tests.verify.worked import BORROWER, REFERENCE, SPOT, figures, spot_episode
+from tests.verify.worked import (
+    BORROWER,
+    REFERENCE,
+    SPOT,
+    figures,
+    spot_episode,
+    spot_reduction,
+)
 
 DEPOSIT = {"transfer_id": "d1", "kind": "deposit", "currency": "USDT", "amount": "20000"}
 AVOIDABLE = "an order of concurrent events avoids it"
@@ -189,14 +196,41 @@ def test_px_4_no_reduction_is_due_on_a_stale_price() -> None:
     assert report.crossings_excused == {"a reduction on stale prices is held back": 1}
 
 
-def test_es_6_a_pending_action_excuses_until_it_expires() -> None:
-    scene = spot_episode()
-    for topic in ("transfers", "heartbeats"):
-        scene.topics[topic] = scene.topics[topic][: 0 if topic == "transfers" else 5]
-    for topic in ("warnings", "episodes"):
-        scene.topics[topic] = [r for r in scene.topics[topic] if b"9.1" not in (r.value or b"")]
+def _reduced() -> Scene:
+    """Return a borrower that was told to sell, and whose exchange never answers."""
+    scene = borrower()
+    scene.tick("BTC-USD", 31250)
+    fallen = figures(625, "600", "30.6", "spot", "liquidation")
+    scene.command("episode", "A", 1, SPOT, state="opened", **fallen)
+    scene.command("warning", "A", 1, SPOT, state="entered", level="1.2", **fallen)
+    scene.command("reduction", "A", 1, SPOT, **spot_reduction(), **fallen)
+    scene.heartbeat()
+    return scene
 
-    assert "crossing" not in rules(check(scene.history()))
+
+def test_es_6_a_pending_action_answers_until_it_expires() -> None:
+    scene = _reduced()
+    scene.now += 25_000
+    scene.tick("USDT-USD", "1.0001")
+    scene.tick("BTC-USD", 31240)
+    scene.heartbeat()
+
+    report = check(scene.history())
+
+    assert report.clean, "\n".join(report.lines())
+
+
+def test_es_6_an_action_that_expired_without_the_next_is_found() -> None:
+    scene = _reduced()
+    scene.now += 40_000
+    scene.tick("USDT-USD", "1.0001")
+    scene.tick("BTC-USD", 31240)
+    scene.heartbeat()
+
+    report = check(scene.history())
+
+    assert rules(report) == ["crossing"]
+    assert report.violations[0].expected.startswith("a reduction step: ratio 0.97")
 
 
 def test_dead_letter_without_a_reason_in_the_rules_is_found() -> None:

@@ -129,6 +129,39 @@ def order(order_id: str, version: int, status: str, **fields: Any) -> dict[str, 
     }
 
 
+RECEIVED = D("0.6407") * 31250 * D("0.999")
+
+
+def spot_reduction() -> dict[str, Any]:
+    """Return the step from 30,000 USDT down to tier 1, 10,000, at BTC 31,250.
+
+    20,000 / (31,250 × 0.999) = 0.64064…, by lots 0.6407 BTC, which bring in 20,001.853125.
+    """
+    debt = 30000 - RECEIVED
+    equity = D("0.98") * 31250 * (1 - D("0.6407")) - debt
+    kept = debt * D("0.01") + debt * D("1.01") * D("0.001")
+    sale = {
+        "action": "sell",
+        "instrument": "BTC-USDT",
+        "side": "sell",
+        "quantity": "0.6407",
+        "notional_usd": "20021.875",
+    }
+    repayment = {
+        "action": "repay",
+        "currency": "USDT",
+        "quantity": str(RECEIVED),
+        "notional_usd": str(RECEIVED),
+        "bankruptcy_price": format(1 + D(625) / 30000, "f"),
+    }
+    return {
+        "step": 1,
+        "phase": "tier",
+        "actions": [sale, repayment],
+        "expected_ratio": format(equity / kept, "f"),
+    }
+
+
 def spot_episode() -> Scene:
     """Owe 30,000 USDT against 1 BTC through a fall: warned, cancelled, paid down by a tier.
 
@@ -172,38 +205,9 @@ def spot_episode() -> Scene:
     scene.command("order_cancel", "A", 1, SPOT, reason="ES-4", order_ids=["o1"], **fallen)
     scene.heartbeat()
     scene.event("orders", "A", **order("o1", 2, "cancelled"))
-    # Down to tier 1, 10,000: 20,000 / (31,250 × 0.999) = 0.64064…, by lots 0.6407 BTC;
-    # received 0.6407 × 31,250 × 0.999 = 20,001.853125.
-    received = D("0.6407") * 31250 * D("0.999")
-    debt = 30000 - received
-    equity = D("0.98") * 31250 * (1 - D("0.6407")) - debt
+    debt = 30000 - RECEIVED
     kept = debt * D("0.01"), debt * D("1.01") * D("0.001")
-    reduced = scene.command(
-        "reduction",
-        "A",
-        1,
-        SPOT,
-        step=1,
-        phase="tier",
-        actions=[
-            {
-                "action": "sell",
-                "instrument": "BTC-USDT",
-                "side": "sell",
-                "quantity": "0.6407",
-                "notional_usd": "20021.875",
-            },
-            {
-                "action": "repay",
-                "currency": "USDT",
-                "quantity": str(received),
-                "notional_usd": str(received),
-                "bankruptcy_price": format(1 + D(625) / 30000, "f"),
-            },
-        ],
-        expected_ratio=format(equity / sum(kept), "f"),
-        **fallen,
-    )
+    reduced = scene.command("reduction", "A", 1, SPOT, **spot_reduction(), **fallen)
     scene.heartbeat()
     scene.event(
         "fills",
@@ -226,7 +230,7 @@ def spot_episode() -> Scene:
         transfer_id="t1",
         kind="repay",
         currency="USDT",
-        amount=str(received),
+        amount=str(RECEIVED),
         command_id=reduced["command_id"],
     )
     left = D("0.98") * 31240 * (1 - D("0.6407")) - debt
