@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -75,6 +74,7 @@ class Engine:
     def adopt(self, account: Account, episode: Episode, partition: int) -> None:
         """Take an account read from the journal; it is looked at when its partition is armed."""
         watched = self.watch.put(account, self.reference, self.prices)
+        self.watch.census.group(watched.slot, partition)
         entry = Entry(account, episode, partition, watched)
         self.entries[account.account_id] = entry
         self.partitions.setdefault(partition, {})[account.account_id] = entry
@@ -231,9 +231,9 @@ class Engine:
         self.watch.look(entry.watched, self._ladders.of(entry.account.mode, entry.episode))
         return entry.watched.ratio
 
-    def bands(self) -> Counter[str]:
-        """Count the accounts by band, `unpriced` among them."""
-        return Counter(self.band(e) or "unpriced" for e in self.entries.values() if e.account.known)
+    def bands(self) -> dict[str, int]:
+        """Count the known accounts by band; `unpriced` and `unassessed` stand beside the bands."""
+        return self.watch.census.counts()
 
     # -- inside -------------------------------------------------------------------------------
 

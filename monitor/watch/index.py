@@ -11,6 +11,7 @@ from monitor.prices import PriceBook
 from monitor.reference import Reference
 from monitor.schema.commands import Band
 from monitor.watch.box import make_box
+from monitor.watch.census import Census
 from monitor.watch.form import Form, compile_form
 from monitor.watch.screen import Screen
 
@@ -59,6 +60,7 @@ class Watch:
         self.screen = Screen()
         self.watched: dict[str, Watched] = {}
         self._by_slot: dict[int, Watched] = {}
+        self.census = Census()
         self._unpriced: set[str] = set()
         self._every_tick: dict[int, set[str]] = {}
 
@@ -69,6 +71,8 @@ class Watch:
         if watched is None:
             watched = self.watched[name] = Watched(name, self.screen.slot())
             self._by_slot[watched.slot] = watched
+        if account.known and watched.standing is None:
+            self.census.mark(watched.slot, "unassessed")
         watched.unseen = True
         if account.unknown_to(reference):
             self._without_prices(watched)
@@ -96,6 +100,7 @@ class Watch:
         if watched is not None:
             self._pin(watched, False)
             del self._by_slot[watched.slot]
+            self.census.forget(watched.slot)
             self.screen.release(watched.slot)
             self._unpriced.discard(account_id)
 
@@ -105,6 +110,7 @@ class Watch:
             return None
         box = make_box(watched.form, self.screen.prices, ladder.floats)
         watched.ratio = box.ratio
+        self.census.rate(watched.slot, box.ratio)
         self.screen.put(watched.slot, box.weights)
         return Standing(ladder, box.zone, box.short) if box.sure else None
 
@@ -112,6 +118,7 @@ class Watch:
         """Note where an exact decision found the account; `always`: it waits for a fresh price."""
         watched.standing = standing
         watched.unseen = False
+        self.census.mark(watched.slot, standing.band)
         if always != watched.always:
             watched.always = always
             exact_only = watched.form is not None and watched.form.exact_only
@@ -151,6 +158,10 @@ class Watch:
         for key, price in last.items():
             self.screen.move(self.screen.rows[key], price)
 
+    def nearest(self, count: int) -> list[str]:
+        """Return the accounts with the lowest ratios, by floats; for showing only."""
+        return [self._by_slot[slot].account_id for slot in self.census.lowest(count)]
+
     @property
     def unpriced(self) -> set[str]:
         """The accounts that miss a price (PX-3)."""
@@ -159,6 +170,7 @@ class Watch:
     def _without_prices(self, watched: Watched) -> None:
         watched.form = None
         watched.standing = None
+        self.census.mark(watched.slot, "unpriced")
         self._unpriced.add(watched.account_id)
         self._pin(watched, False)
         self.screen.clear(watched.slot)

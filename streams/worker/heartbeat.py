@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import time
 from collections.abc import Iterable
 from decimal import Decimal
@@ -14,20 +13,12 @@ from streams.journal import CommandOut
 from streams.topics import Topics
 from streams.worker.partition import OwnedPartition
 
-__all__ = ["heartbeat", "heartbeat_out", "nearest"]
+__all__ = ["heartbeat", "heartbeat_out"]
 
 NAMED_AT_MOST = 20
 """Accounts and symbols named in one heartbeat; the counts are whole."""
 
 State = Literal["starting", "ready", "unready", "stopping"]
-
-
-def nearest(engine: Engine, count: int) -> list[str]:
-    """Return the accounts with the lowest ratios, by the watch's floats; for showing only."""
-    watched = (
-        (w.ratio, name) for name, w in engine.watch.watched.items() if w.standing is not None
-    )
-    return [name for _, name in heapq.nsmallest(count, watched)]
 
 
 def heartbeat(
@@ -62,7 +53,7 @@ def heartbeat(
         state=state,
         partitions=tuple(p.number for p in owned),
         spans=tuple(p.published_span() for p in owned),
-        accounts=dict(engine.bands()),
+        accounts=engine.bands(),
         unpriced=len(unpriced),
         unpriced_accounts=tuple(unpriced[:NAMED_AT_MOST]),
         out_of_sync=sum(1 for e in engine.entries.values() if e.account.out_of_sync),
@@ -80,7 +71,7 @@ def heartbeat(
 
 
 def _nearest(engine: Engine) -> NearestAccount | None:
-    for name in nearest(engine, 1):
+    for name in engine.watch.nearest(1):
         entry = engine.entries[name]
         band = engine.band(entry)
         if band is not None and entry.watched.ratio != float("inf"):

@@ -17,7 +17,6 @@ from streams.connection import redis_client
 from streams.journal import CommandOut, Outlet
 from streams.settings import Settings
 from streams.topics import Topics
-from streams.worker.heartbeat import nearest
 
 __all__ = ["RedisView", "ShownOutlet"]
 
@@ -25,6 +24,8 @@ NEAREST_SHOWN = 1000
 """Accounts kept at most a second behind, besides all that are not normal."""
 NEAREST_SECONDS = 0.9
 NEAREST_A_TURN = 20
+WRITTEN_A_SECOND = 250
+"""Of the nearest, lowest ratios first: in a replay at many times speed all of them move at once."""
 MOVED = 0.02
 """Relative change of the ratio of a normal account that is worth showing between two sweeps."""
 
@@ -150,15 +151,11 @@ class RedisView:
         engine = self._worker.engine
         if engine is None:
             return {}
-        found = {}
-        for partition, epoch in self._epochs.items():
-            counts: dict[str, int] = {}
-            for entry in engine.partitions.get(partition, {}).values():
-                if entry.account.known:
-                    band = engine.band(entry) or "unpriced"
-                    counts[band] = counts.get(band, 0) + 1
-            found[partition] = BandCounts(epoch, counts)
-        return found
+        counts = engine.watch.census.counts_by_group()
+        return {
+            partition: BandCounts(epoch, counts.get(partition, {}))
+            for partition, epoch in self._epochs.items()
+        }
 
     async def _mark_nearest(self) -> None:
         """Keep what is not normal and what is nearest to it at most a second behind."""
@@ -167,7 +164,8 @@ class RedisView:
             engine = self._worker.engine
             if engine is None or not engine.armed or not self._cache.available:
                 continue
-            for number, name in enumerate(nearest(engine, NEAREST_SHOWN)):
+            moved = 0
+            for number, name in enumerate(engine.watch.nearest(NEAREST_SHOWN)):
                 if number % NEAREST_A_TURN == NEAREST_A_TURN - 1:
                     await asyncio.sleep(0)
                 entry = engine.entries.get(name)
@@ -178,6 +176,9 @@ class RedisView:
                 if shown is None or abs(ratio - shown) > MOVED * abs(shown):
                     self._ratios[name] = ratio
                     self._cache.mark(name, urgent=True)
+                    moved += 1
+                if moved >= WRITTEN_A_SECOND:
+                    break
 
 
 class ShownOutlet(Outlet):

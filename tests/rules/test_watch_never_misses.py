@@ -158,7 +158,7 @@ def test_h_3_a_batch_in_which_one_price_leaves_before_another_comes_back() -> No
     account.borrow_leverage = {}
     arm(engine, [account])
     weights = {
-        key: float(engine.watch.screen._weights[row, engine.entries["a"].watched.slot])
+        key: engine.watch.screen.weight(engine.entries["a"].watched.slot, row)
         for key, row in engine.watch.screen.rows.items()
     }
 
