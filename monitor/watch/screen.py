@@ -134,12 +134,16 @@ class Screen:
         return found
 
     def any_left(self, extremes: Mapping[int, tuple[float, float]]) -> bool:
-        """Say whether any box could be left while each row moves anywhere in its (low, high)."""
+        """Say whether any box could be left while each row moves anywhere in its (low, high).
+
+        Until its first tick in the batch a row stands where it stood, so that counts too: a price
+        on its way back to where the box was made frees nothing before it has come.
+        """
         worst = self._spent[: len(self._boxes)].copy()
         for number, (low, high) in extremes.items():
             row = self._rows[number]
             moved = np.maximum(row.moved(low), row.moved(high))
-            worst[row.slots[: row.used]] += moved - row.parts[: row.used]
+            worst[row.slots[: row.used]] += np.maximum(moved - row.parts[: row.used], 0.0)
         return bool((worst >= LIMIT).any())
 
     def move(self, number: int, price: float) -> None:
