@@ -64,14 +64,14 @@ class _Row:
 class Screen:
     """`prices` holds the last price of each row; accounts stand in slots."""
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: int = 1024) -> None:
         self.rows: dict[str, int] = {}
         """Price key → row."""
         self.prices: list[float] = []
         self._rows: list[_Row] = []
         self._boxes: list[tuple[int, ...]] = []
         """Slot → rows in which it has a weight."""
-        self._spent = np.zeros(1024)
+        self._spent = np.zeros(capacity)
         self._free: list[int] = []
 
     def row(self, key: str) -> int:
