@@ -25,6 +25,7 @@ _WAITING = 5_000
 class _Span(msgspec.Struct):
     partition: int
     ready: bool
+    tick: int = -1
 
 
 class Beat(msgspec.Struct):
@@ -82,14 +83,15 @@ class Ages:
         self.latest: deque[int] = deque(maxlen=_LATEST_AGES)
         self.count = 0
         self._starts: deque[tuple[int, int]] = deque(maxlen=200_000)
-        self._next = 0
+        self.last = -1
+        """Offset of the last tick seen."""
         self._waiting: deque[tuple[int, int]] = deque(maxlen=_WAITING)
 
     def tick(self, offset: int, appended: int) -> None:
         """Note a tick's append time; a batch shares one, so only changes are kept."""
         if not self._starts or self._starts[-1][1] != appended:
             self._starts.append((offset, appended))
-        self._next = offset + 1
+        self.last = offset
 
     def command(self, tick: int, appended: int) -> None:
         """Note a command caused by the tick at an offset, which may still be on its way here."""
@@ -99,7 +101,7 @@ class Ages:
         """Work out the ages of all commands whose tick is known."""
         for _ in range(len(self._waiting)):
             tick, appended = self._waiting.popleft()
-            if tick >= self._next:
+            if tick > self.last:
                 self._waiting.append((tick, appended))
             elif (at := self._appended(tick)) is not None:
                 self.latest.append(max(0, appended - at))
@@ -246,6 +248,17 @@ class Figures:
         """Return the partitions that some worker covers."""
         with self._lock:
             return frozenset(p for beat in self._alive() for p in beat.ready_partitions)
+
+    def covered_partitions(self) -> frozenset[int]:
+        """Return the partitions whose decisions up to the last tick are told to be durable."""
+        with self._lock:
+            last = self._ages.last
+            return frozenset(
+                span.partition
+                for beat in self._alive()
+                for span in beat.spans
+                if span.ready and span.tick >= last
+            )
 
     def known_accounts(self) -> int:
         """Return how many accounts the workers have taken in, by their last heartbeats."""

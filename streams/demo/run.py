@@ -36,6 +36,7 @@ _CATCH_UP_SECONDS = 300.0
 """How long workers that fell behind may take to see the last tick."""
 _SETTLE_SECONDS = 20.0
 _STOP_SECONDS = 5.0
+_COVERED_SECONDS = 15.0
 _ALL_PARTITIONS = frozenset(range(16))
 
 
@@ -209,6 +210,10 @@ class _Demo:
         self._stage.phase = "stopping"
         await self._children.stop("replay", _STOP_SECONDS)
         await self._children.stop("exchange", _STOP_SECONDS)
+        # What no heartbeat covers cannot be checked, so the last one must come after the last tick.
+        with contextlib.suppress(TimeoutError):
+            covered = self._figures.covered_partitions
+            await asyncio.wait_for(until(lambda: covered() == _ALL_PARTITIONS), _COVERED_SECONDS)
         await asyncio.gather(
             *(self._children.stop(name, 2 * _STOP_SECONDS) for name in self._worker_names())
         )

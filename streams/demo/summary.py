@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from monitor.exact import plain
 from streams.verify import VerifyReport
 
 __all__ = ["print_summary", "rows", "verdict"]
@@ -42,7 +41,7 @@ def rows(report: VerifyReport) -> Iterator[tuple[str, str]]:
     yield "saved by the cancel alone", f"{saved:,} {'account' if saved == 1 else 'accounts'}"
     yield (
         "bankruptcies",
-        f"{report.bankrupt_accounts:,}, together {plain(round(report.shortfall, 2))} USD short",
+        f"{report.bankrupt_accounts:,}, together {round(report.shortfall, 2):,f} USD short",
     )
     yield "sent again", f"{report.resends:,} commands, {report.duplicates:,} exact duplicates"
     yield "dead letters", _counts(report.dead_letters)

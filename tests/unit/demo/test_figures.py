@@ -87,6 +87,18 @@ def test_workers_cover_together_what_each_covers() -> None:
     assert figures.look().bands == {"normal": 12, "unpriced": 1}
 
 
+def test_the_last_tick_is_covered_only_by_a_later_heartbeat() -> None:
+    figures = Figures()
+    figures.ticks([(7, 1_000)])
+    beat = _beat("one", (0, 1))
+    for span, tick in zip(beat.spans, (7, 6, 7, 7), strict=True):
+        span.tick = tick
+    figures.beat(beat)
+    assert figures.covered_partitions() == {0}
+    figures.ticks([(8, 1_001)])
+    assert figures.covered_partitions() == frozenset()
+
+
 def test_a_worker_that_stops_covers_nothing() -> None:
     figures = Figures()
     figures.beat(_beat("one", (0, 1, 2, 3), accounts={"normal": 5}))
