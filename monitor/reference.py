@@ -47,6 +47,9 @@ class BadReference(ValueError):
         self.errors = errors
 
 
+FloatTiers = tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float, float], ...]]
+
+
 @dataclass(frozen=True)
 class Reference:
     """One complete reference set; compared by `sha256`."""
@@ -67,6 +70,22 @@ class Reference:
         """Return the schedule called `schedule`; an unknown one pays the default rates."""
         found = self.fees.get(schedule)
         return found if found is not None else self.fees.get(DEFAULT_FEES, Fees())
+
+    @cached_property
+    def float_tiers(self) -> dict[str, FloatTiers]:
+        """Currency → its tiers in floats, for the watch: discount (up to, rate), borrowing (up to,
+        initial, maintenance).
+        """
+        return {
+            name: (
+                tuple((float(t.up_to), float(t.rate)) for t in entry.discount_tiers),
+                tuple(
+                    (float(t.up_to), float(t.initial), float(t.maintenance))
+                    for t in entry.borrow_tiers
+                ),
+            )
+            for name, entry in self.currencies.items()
+        }
 
     @cached_property
     def spot_pairs(self) -> dict[tuple[str, str], str]:
@@ -99,24 +118,41 @@ def borrow_tier(tiers: tuple[BorrowTier, ...], amount: Decimal) -> tuple[int, Bo
     return len(tiers), tiers[-1], True
 
 
-def _contradictions(parsed: ReferenceFile) -> list[str]:
-    """Return every way in which the entries do not fit one another."""
-    known = {*parsed.currencies, "USD"}
+def _contradictions(raw: Any) -> list[str]:
+    """Return every way in which the entries do not fit one another.
+
+    It reads the file as it came, so that these errors are named beside those of single entries.
+    """
+    currencies, instruments = _section(raw, "currencies"), _section(raw, "instruments")
+    known = {*currencies, "USD"}
     errors: list[str] = []
-    for name, instrument in parsed.instruments.items():
+    if not currencies:
+        return errors  # said already, and all that follows from it would be noise
+    for name, instrument in instruments.items():
         for label in ("underlying", "quote", "settle"):
-            currency = getattr(instrument, label)
-            if currency is not None and currency not in known:
+            currency = instrument.get(label)
+            if isinstance(currency, str) and currency not in known:
                 errors.append(f"instruments.{name}.{label}: unknown currency {currency}")
-        if "/" in name:
+        if "/" in str(name):
             errors.append(f"instruments.{name}: an instrument id must not contain '/'")
-    for name, entry in parsed.currencies.items():
+    for name, entry in currencies.items():
+        others = entry.get("quota_adds_available_of")
         errors.extend(
             f"currencies.{name}.quota_adds_available_of: unknown currency {other}"
-            for other in entry.quota_adds_available_of
+            for other in (others if isinstance(others, list | tuple) else ())
             if other not in known
         )
     return errors
+
+
+def _section(raw: Any, name: str) -> dict[str, dict[str, Any]]:
+    """Return a section's entries as plain mappings, empty where they are none."""
+    section = raw.get(name) if isinstance(raw, Mapping) else None
+    found = {}
+    for key, entry in (section if isinstance(section, Mapping) else {}).items():
+        plain = entry.model_dump() if isinstance(entry, BaseModel) else entry
+        found[key] = dict(plain) if isinstance(plain, Mapping) else {}
+    return found
 
 
 def _describe(error: ValidationError) -> list[str]:
@@ -180,8 +216,8 @@ def load_reference(raw: Any, *, sha256: str | None = None) -> Reference:
     try:
         parsed = ReferenceFile.model_validate(raw)
     except ValidationError as error:
-        raise BadReference(_describe(error)) from None
-    errors = _contradictions(parsed)
+        raise BadReference(_describe(error) + _contradictions(raw)) from None
+    errors = _contradictions(raw)
     if errors:
         raise BadReference(errors)
     if sha256 is None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from monitor.exact import ONE, ZERO
 from monitor.schema.base import Amount, Message, Millis, NonNegative, Positive, Rate
@@ -29,13 +29,10 @@ __all__ = [
 InstrumentKind = Literal["spot", "swap", "future", "option"]
 
 
-def _rising(name: str, tiers: tuple[Any, ...]) -> None:
-    """Refuse tiers whose upper bounds do not rise."""
-    for before, after in pairwise(tiers):
-        if after.up_to <= before.up_to:
-            raise ValueError(
-                f"{name}: up_to must rise from tier to tier, {after.up_to} follows {before.up_to}"
-            )
+def _refuse(errors: list[str]) -> None:
+    """Raise one error that names all of `errors`, if there are any."""
+    if errors:
+        raise ValueError("; ".join(errors))
 
 
 class DiscountTier(Message):
@@ -64,6 +61,21 @@ class PositionTier(Message):
     option_factor: NonNegative | None = None
 
 
+_Tier = TypeVar("_Tier", DiscountTier, BorrowTier, PositionTier)
+
+
+def _rising(tiers: tuple[_Tier, ...]) -> tuple[_Tier, ...]:
+    """Refuse tiers whose upper bounds do not rise."""
+    wrong = [
+        f"{after.up_to} follows {before.up_to}"
+        for before, after in pairwise(tiers)
+        if after.up_to <= before.up_to
+    ]
+    if wrong:
+        raise ValueError(f"up_to must rise from tier to tier, {', '.join(wrong)}")
+    return tiers
+
+
 class UtilisationPoint(Message):
     """BL-3: the yearly rate at one utilisation of the pool."""
 
@@ -74,10 +86,10 @@ class UtilisationPoint(Message):
 class Currency(Message):
     """One currency; quotas, caps and pools in coin, rates as plain numbers."""
 
-    discount_tiers: tuple[DiscountTier, ...] = ()
+    discount_tiers: Annotated[tuple[DiscountTier, ...], AfterValidator(_rising)] = ()
     tier_unit: Literal["coin", "usd"] = "coin"
     minimum_rate: Rate = ZERO
-    borrow_tiers: tuple[BorrowTier, ...] = ()
+    borrow_tiers: Annotated[tuple[BorrowTier, ...], AfterValidator(_rising)] = ()
     interest_free_quota: NonNegative = ZERO
     quota_adds_available_of: tuple[str, ...] = ()
     collateral: bool = True
@@ -89,12 +101,6 @@ class Currency(Message):
     borrowable: bool = True
     platform_pool: NonNegative | None = None
     vip_caps: dict[str, NonNegative] = {}
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Currency:
-        _rising("discount_tiers", self.discount_tiers)
-        _rising("borrow_tiers", self.borrow_tiers)
-        return self
 
 
 class Instrument(Message):
@@ -110,7 +116,7 @@ class Instrument(Message):
     multiplier: Positive = ONE
     lot: Positive
     tick: Positive
-    position_tiers: tuple[PositionTier, ...] = ()
+    position_tiers: Annotated[tuple[PositionTier, ...], AfterValidator(_rising)] = ()
     expiry: Millis | None = None
     strike: Positive | None = None
     option_type: Literal["call", "put"] | None = None
@@ -120,18 +126,19 @@ class Instrument(Message):
 
     @model_validator(mode="after")
     def _consistent(self) -> Instrument:
-        _rising("position_tiers", self.position_tiers)
-        if self.kind != "spot":
-            if self.settle is None:
-                raise ValueError(f"settle: a {self.kind} needs its settle currency")
-            expected = self.underlying if self.inverse else self.quote
-            if self.kind != "option" and self.settle != expected:
-                kind = "inverse" if self.inverse else "linear"
-                raise ValueError(
-                    f"settle: {self.settle} given, a {kind} contract settles in {expected}"
-                )
-            if not self.position_tiers:
-                raise ValueError(f"position_tiers: a {self.kind} needs at least one")
+        if self.kind == "spot":
+            return self
+        errors = []
+        named = f"an {self.kind}" if self.kind == "option" else f"a {self.kind}"
+        expected = self.underlying if self.inverse else self.quote
+        if self.settle is None:
+            errors.append(f"settle: {named} needs its settle currency")
+        elif self.kind != "option" and self.settle != expected:
+            contract = "an inverse" if self.inverse else "a linear"
+            errors.append(f"settle: {self.settle} given, {contract} contract settles in {expected}")
+        if not self.position_tiers:
+            errors.append(f"position_tiers: {named} needs at least one")
+        _refuse(errors)
         return self
 
 
@@ -180,32 +187,34 @@ class Policy(Message):
 
     @model_validator(mode="after")
     def _consistent(self) -> Policy:
+        errors: list[str] = []
         for mode in ("spot", "multi_currency", "portfolio"):
             warning, exit_, liquidation, liquidation_exit = (
                 self.level(name, mode) for name in _LEVELS
             )
             if not exit_ >= warning > liquidation >= 1:
-                raise ValueError(
+                errors.append(
                     f"levels of mode {mode}: warning_exit {exit_} ≥ warning {warning} > "
                     f"liquidation {liquidation} ≥ 1 does not hold"
                 )
             if not warning > liquidation_exit >= liquidation:
-                raise ValueError(
+                errors.append(
                     f"liquidation_exit {liquidation_exit} of mode {mode} must lie from "
                     f"liquidation {liquidation} to below warning {warning}"
                 )
             if any(not warning > level > liquidation for level in self.worsened):
-                raise ValueError(
+                errors.append(
                     f"worsened {[str(level) for level in self.worsened]} must lie between "
                     f"warning {warning} and liquidation {liquidation} of mode {mode}"
                 )
         if any(a <= b for a, b in pairwise(self.worsened)):
-            raise ValueError("worsened: the levels must fall from one to the next")
+            errors.append("worsened: the levels must fall from one to the next")
         if self.expire_seconds < self.confirm_seconds * self.attempts:
-            raise ValueError(
+            errors.append(
                 f"expire_seconds {self.expire_seconds} is less than attempts × confirm_seconds, "
                 f"so the last attempt would be dead on arrival"
             )
+        _refuse(errors)
         return self
 
     def level(self, name: str, mode: Mode | str) -> Decimal:

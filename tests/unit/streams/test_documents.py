@@ -36,9 +36,10 @@ def test_every_error_of_a_reference_file_has_its_line(tmp_path: Path) -> None:
     path = _write(tmp_path, REFERENCE)
     with pytest.raises(BadDocument) as refused:
         load_reference_file(path)
-    first, second = refused.value.errors
-    assert first.startswith(f"{path}:4: currencies.BTC: discount_tiers: up_to must rise")
+    first, second, third = refused.value.errors
+    assert first.startswith(f"{path}:5: currencies.BTC.discount_tiers: up_to must rise")
     assert second.startswith(f"{path}:14: instruments.BTC-USDT.lot: ")
+    assert third == f"{path}:13: instruments.BTC-USDT.quote: unknown currency USDC"
 
 
 def test_contradictions_between_entries_have_their_line_too(tmp_path: Path) -> None:
