@@ -9,11 +9,12 @@ from monitor.exact import CONTEXT, ZERO
 from monitor.schema import EpisodeNotice, OrderCancel, Reduction, WarningCommand
 from streams.verify.catalog import ReferenceSet, published_sets
 from streams.verify.coverage import Cover, PartitionMarks, covered_offsets, read_covers
-from streams.verify.crossings import CrossingSearch, Path
+from streams.verify.crossings import CrossingSearch
 from streams.verify.emitted import Emissions, read_commands
 from streams.verify.judge import Judge, Turn
 from streams.verify.ledger import Ledger, read_ledgers, read_letters
 from streams.verify.market import Market, read_market
+from streams.verify.path import Path
 from streams.verify.prices import FloatPrices
 from streams.verify.records import ACCOUNT_TOPICS, History
 from streams.verify.report import VerifyReport, Violation

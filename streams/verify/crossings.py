@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -17,168 +16,21 @@ import numpy as np
 from monitor.schema import Policy
 from streams.verify.catalog import ReferenceSet
 from streams.verify.compare import shown
-from streams.verify.coverage import Cover, PartitionMarks
 from streams.verify.figures import Unpriced
 from streams.verify.floats import FloatTables
-from streams.verify.judge import Turn
-from streams.verify.ledger import Ledger
 from streams.verify.market import Market, max_age_ms
+from streams.verify.path import Leg, Path
 from streams.verify.prices import Flags, FloatPrices, Ints
 from streams.verify.report import Violation
 from streams.verify.screen import Screen, Span
-from streams.verify.standing import Due, Standing, seconds
+from streams.verify.standing import Due, seconds
 
-__all__ = ["CrossingSearch", "Path"]
+__all__ = ["CrossingSearch"]
 
-UNREADY = "no ready worker covered it"
-AFTER = "after the last heartbeat"
-BEFORE = "before the first ready worker"
 AVOIDABLE = "an order of concurrent events avoids it"
 STALE = "a reduction on stale prices is held back"
 WAITED = "events may have waited for one before them, and the account been out of sync"
 OUT_OF_SYNC = "the account waits for an event that never came"
-
-
-@dataclass(frozen=True, slots=True)
-class _Point:
-    """Somewhere the account was: `version` events applied, at any of ticks `first`..`last`."""
-
-    version: int
-    first: int
-    last: int
-    covered: bool
-    """The way from the point before lies in a ready span."""
-    after: Standing | None = None
-    """A command's standing; None for a heartbeat."""
-    waiting: bool = False
-    """Events were held that waited for one before them: the account may have been out of sync."""
-    entrance: bool = False
-    """A span starts: events before it may have been applied in any number."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Leg:
-    """The way between two points, under one standing."""
-
-    start: _Point
-    end: _Point
-    standing: Standing
-    reason: str | None
-    """Why a crossing on it is excused; None when it is covered."""
-
-
-class Path:
-    """The points of one account, in order."""
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        turns: Sequence[Turn],
-        covers: Sequence[Cover],
-        marks: PartitionMarks,
-        prices: FloatPrices,
-    ) -> None:
-        self.ledger, self.prices = ledger, prices
-        self._turns = [
-            _Point(
-                turn.version,
-                max(0, prices.at(turn.first_tick)),
-                prices.at(turn.last_tick),
-                False,
-                turn.after,
-                waiting=turn.waiting,
-            )
-            for turn in turns
-        ]
-        self._marks = list(self._stops(covers, *marks.versions(ledger)))
-        self.disorder: list[Violation] = []
-
-    @staticmethod
-    def _stops(covers: Sequence[Cover], versions: Ints, waiting: Flags) -> Iterator[_Point]:
-        """Yield the heartbeats between which something happened to the account."""
-        place, before = 0, 0
-        for cover in covers:
-            count = len(cover.marks)
-            yield _Point(before, cover.since, cover.since, False, entrance=True)
-            if not count:
-                continue
-            own, held = versions[place : place + count], waiting[place : place + count]
-            changes = np.flatnonzero(np.diff(own, prepend=before))
-            waits = np.flatnonzero(held)
-            kept = np.unique(
-                np.concatenate([changes - 1, changes, waits - 1, waits, waits + 1, [count - 1]])
-            )
-            for number in kept[(kept >= 0) & (kept < count)]:
-                tick = cover.marks[number].tick
-                yield _Point(int(own[number]), tick, tick, True, waiting=bool(held[number]))
-            before = int(own[-1])
-            place += count
-
-    def legs(self) -> Iterator[_Leg]:
-        """Yield every leg from the first tick to the last."""
-        standing, inside, started = Standing(), False, False
-        start = _Point(0, 0, -1, False)
-        turns = list(reversed(self._turns))
-        for stop in [*self._marks, None]:
-            while turns and (stop is None or _before(turns[-1], stop)):
-                turn = turns.pop()
-                yield from self._leg(start, turn, standing, self._reason(inside, started, stop))
-                start, standing = _later(start, turn), turn.after or standing
-            if stop is None:
-                break
-            covered = inside and not stop.entrance
-            yield from self._leg(
-                start, stop, standing, None if covered else self._reason(False, started, stop)
-            )
-            start, inside, started = _later(start, stop), True, True
-        end = _Point(start.version, self.prices.ticks - 1, self.prices.ticks - 1, False)
-        yield _Leg(start, end, standing, AFTER if started else BEFORE)
-
-    @staticmethod
-    def _reason(inside: bool, started: bool, stop: _Point | None) -> str | None:
-        if stop is None:
-            return AFTER if started else BEFORE
-        if inside and not stop.entrance:
-            return None
-        return UNREADY if started else BEFORE
-
-    def _leg(
-        self, start: _Point, end: _Point, standing: Standing, reason: str | None
-    ) -> Iterator[_Leg]:
-        if end.version < start.version or end.last < start.first:
-            if reason is None:
-                what = "a command's inputs" if end.after is not None else "a heartbeat"
-                self.disorder.append(
-                    Violation(
-                        "order",
-                        self.ledger.account,
-                        f"{what} at or after {self._place(start)}",
-                        self._place(end),
-                        detail=(f"standing: {standing.brief()}",),
-                    )
-                )
-            return
-        yield _Leg(start, end, standing, reason)
-
-    def _place(self, point: _Point) -> str:
-        first, last = (
-            self.prices.offset(index) if index >= 0 else -1 for index in (point.first, point.last)
-        )
-        kind = "a command" if point.after is not None else "a heartbeat"
-        return f"version {point.version}, tick offsets {first}..{last} ({kind})"
-
-
-def _before(turn: _Point, stop: _Point) -> bool:
-    if stop.entrance:
-        return turn.last < stop.first
-    return turn.first <= stop.first and turn.version <= stop.version
-
-
-def _later(start: _Point, end: _Point) -> _Point:
-    """Return where to go on from: never back, when a point was out of order."""
-    if end.version < start.version or end.last < start.first:
-        return start
-    return end
 
 
 class CrossingSearch:
@@ -206,7 +58,7 @@ class CrossingSearch:
 
     # One version of the book: every tick is passed ------------------------------------------------
 
-    def _straight(self, leg: _Leg) -> None:
+    def _straight(self, leg: Leg) -> None:
         first = leg.start.last + 1
         last = leg.end.first - 1 if leg.end.after is not None else leg.end.first
         for part in self._parts(leg, first, last):
@@ -214,7 +66,7 @@ class CrossingSearch:
                 if self._stretch(leg, part, reference):
                     return
 
-    def _stretch(self, leg: _Leg, span: Span, reference: ReferenceSet) -> bool:
+    def _stretch(self, leg: Leg, span: Span, reference: ReferenceSet) -> bool:
         """Search one stretch in which nothing but prices changes; True when it has a violation."""
         due = self._due(leg, leg.start.version, span.first, reference.policy)
         if due is None:
@@ -236,7 +88,7 @@ class CrossingSearch:
         self._unanswered(leg, int(kept[0]), leg.start.version, due, screen)
         return True
 
-    def _parts(self, leg: _Leg, first: int, last: int) -> Iterator[Span]:
+    def _parts(self, leg: Leg, first: int, last: int) -> Iterator[Span]:
         """Split ticks where a pending action expires and where a reference set changes."""
         if first > last:
             return
@@ -269,7 +121,7 @@ class CrossingSearch:
                 active.append(one)
         return active or [self.sets[-1]]
 
-    def _due(self, leg: _Leg, version: int, tick: int, policy: Policy) -> Due | None:
+    def _due(self, leg: Leg, version: int, tick: int, policy: Policy) -> Due | None:
         """Return what would be due on a version's book from `tick` on; None when nothing can."""
         book = self._ledger.books[version]
         if book is None or tick < 0:
@@ -292,7 +144,7 @@ class CrossingSearch:
             self._screens[key] = screen
         return screen
 
-    def _held_back(self, leg: _Leg, due: Due, screen: Screen, ticks: Ints, version: int) -> Ints:
+    def _held_back(self, leg: Leg, due: Due, screen: Screen, ticks: Ints, version: int) -> Ints:
         """Drop the ticks at which what is due is rightly held back (PX-4, OC-1, account_seq)."""
         if due.closing:
             ticks = self._closing(due, screen, ticks)
@@ -334,7 +186,7 @@ class CrossingSearch:
 
     # Events among the ticks: some order of them may avoid a crossing ------------------------------
 
-    def _lattice(self, leg: _Leg) -> None:
+    def _lattice(self, leg: Leg) -> None:
         first = max(leg.start.first, 0)
         last = leg.end.last if leg.end.after is not None else leg.end.first
         versions = range(leg.start.version, leg.end.version + 1)
@@ -356,7 +208,7 @@ class CrossingSearch:
             version, tick = frontier
             self._unreachable(leg, version, first + tick)
 
-    def _row(self, leg: _Leg, version: int, first: int, last: int) -> Flags:
+    def _row(self, leg: Leg, version: int, first: int, last: int) -> Flags:
         """Return by tick whether something due was not done on one version's book."""
         row = np.zeros(last - first + 1, dtype=bool)
         for span in self._parts(leg, first, last):
@@ -376,7 +228,7 @@ class CrossingSearch:
             row[span.first - first : span.last - first + 1] = bad
         return row
 
-    def _may_wait(self, leg: _Leg, version: int) -> bool:
+    def _may_wait(self, leg: Leg, version: int) -> bool:
         """Return whether the account may have been out of sync here, an earlier event missing."""
         if leg.start.waiting or leg.end.waiting:
             return True
@@ -385,7 +237,7 @@ class CrossingSearch:
         long = int(self.prices.clock[last] - self.prices.clock[first]) > gap
         return long and any(later > version + 1 for later in self._jumps(version, leg.end.version))
 
-    def _reach(self, leg: _Leg, rows: dict[int, Flags]) -> tuple[Flags, tuple[int, int]]:
+    def _reach(self, leg: Leg, rows: dict[int, Flags]) -> tuple[Flags, tuple[int, int]]:
         """Return the ticks of the last row that some order reaches, and the furthest state."""
         count = len(next(iter(rows.values())))
         ticks = np.arange(count)
@@ -420,7 +272,7 @@ class CrossingSearch:
 
     # What is said about it --------------------------------------------------------------------------
 
-    def _unreachable(self, leg: _Leg, version: int, tick: int) -> None:
+    def _unreachable(self, leg: Leg, version: int, tick: int) -> None:
         """Report the crossing behind which no order of events gets: the one after the frontier."""
         for row in (version, min(version + 1, leg.end.version)):
             for at in (tick, tick + 1):
@@ -436,7 +288,7 @@ class CrossingSearch:
                     return
         self._say(leg, tick, version, "an answer", "no order of events that needs none", ())
 
-    def _unanswered(self, leg: _Leg, tick: int, version: int, due: Due, screen: Screen) -> None:
+    def _unanswered(self, leg: Leg, tick: int, version: int, due: Due, screen: Screen) -> None:
         ratio = screen.ratio(tick)
         value = None if isinstance(ratio, Unpriced) else ratio
         low = due.below is not None and value is not None and value <= due.below
@@ -464,7 +316,7 @@ class CrossingSearch:
 
     def _say(
         self,
-        leg: _Leg,
+        leg: Leg,
         tick: int,
         version: int,
         expected: str,

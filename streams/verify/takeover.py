@@ -101,7 +101,11 @@ def takeover(situation: Situation) -> Step | None:
         price = situation.index(name) or ZERO
         at = price if amount > 0 else price * (ONE + share)
         taken = name in coins or amount < 0 or _sellable(situation, name)
-        if abs(amount) < DUST or not taken:
+        if abs(amount) < DUST:
+            if not (held.borrowed or held.accrued):
+                book.balances.pop(name, None)
+            continue
+        if not taken:
             continue
         actions.append(
             Planned(

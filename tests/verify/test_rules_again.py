@@ -33,8 +33,8 @@ def reference(changes: dict[str, Any] | None = None) -> ReferenceSet:
         }
 
     policy = Policy.model_validate(entries["policy"])
-    kinds = named("currency", Currency), named("instrument", Instrument), named("fees", Fees)
-    return ReferenceSet("", 0, *kinds, policy)
+    coins, instruments = named("currency", Currency), named("instrument", Instrument)
+    return ReferenceSet("", 0, coins, instruments, named("fees", Fees), policy)
 
 
 def quotes(**prices: Any) -> Quotes:
@@ -55,7 +55,7 @@ def book(using: ReferenceSet, mode: str, cash: dict[str, Any], **fields: Any) ->
         {"currency": name, "cash": str(amount), "borrowed": str(owed.get(name, 0))}
         for name, amount in cash.items()
     ]
-    message = {
+    message: dict[str, Any] = {
         "account_id": "A",
         "ts": 1,
         "mode": mode,
