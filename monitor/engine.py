@@ -271,6 +271,7 @@ class Engine:
         """Clear the account in floats, or decide on it in decimals."""
         account, watched = entry.account, entry.watched
         if not account.known or entry.partition not in self.armed:
+            self.watch.mute(watched)  # arming its partition examines it again
             return
         ladder = self._ladders.of(account.mode, entry.episode)
         standing = self.watch.look(watched, ladder)
@@ -283,15 +284,18 @@ class Engine:
                 return
         self._decide(entry, decision, cause, now)
 
-    def _decide(self, entry: Entry, decision: Decision, cause: Cause, now: int) -> None:
-        """Assess exactly and escalate; note where the account stands."""
+    def _decide(self, entry: Entry, decision: Decision, cause: Cause, now: int) -> Standing | None:
+        """Assess exactly and escalate; note where the account stands.
+
+        Returns where it stood before the decision; None when there was none.
+        """
         account, watched = entry.account, entry.watched
         if not account.known or entry.partition not in self.armed:
-            return
+            return None
         figures = assess(account, self.reference, self.prices)
         self.assessed += 1
         if figures.unpriced:
-            return
+            return None
         ladder = self._ladders.of(account.mode, entry.episode)
         before = msgspec.json.encode(entry.episode)
         context = Context(reference=self.reference, prices=self.prices, now=now, cause=cause)
@@ -301,9 +305,10 @@ class Engine:
             decision.dirty = True
             self._set_timer(entry)
         cancellable = watched.form is not None and watched.form.cancellable
+        short = cancellable and figures.oc1_short
+        stood = Standing(ladder, ladder.zone(figures), short)
         earlier, ladder = ladder, self._ladders.of(account.mode, entry.episode)
-        zone = ladder.zone(figures)
-        standing = Standing(ladder, zone, cancellable and figures.oc1_short)
+        standing = Standing(ladder, ladder.zone(figures), short)
         waits = entry.episode.liquidation and not entry.episode.pending  # for a fresh price
         if standing.short and account.mode != "spot" and not waits:
             # Which orders OC-1 names goes by the coins that would be borrowed at the present prices.
@@ -311,6 +316,7 @@ class Engine:
         if watched.form is not None and (watched.unseen or ladder != earlier):
             self.watch.look(watched, ladder)
         self.watch.decided(watched, standing, always=waits)
+        return stood
 
     def _expire_gap(self, entry: Entry, decision: Decision, now: int) -> None:
         account = entry.account

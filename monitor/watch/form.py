@@ -288,6 +288,7 @@ class _Compiler:
             if through is not None:
                 bridge = self.column(through)
         with_, without, fees = self.frozen.get(name, (ZERO, ZERO, ZERO))
+        discount, borrow = self.reference.float_tiers.get(name, ((), ()))
         return Holding(
             column,
             bridge,
@@ -296,13 +297,11 @@ class _Compiler:
             self._debt(name, entry, balance) if name not in self.settling else None,
             counts_as_collateral(account, name, entry),
             entry.tier_unit == "usd",
-            tuple((float(t.up_to), float(t.rate)) for t in entry.discount_tiers),
+            discount,
             float(entry.minimum_rate),
             float(with_ + without),
             float(fees),
-            tuple(
-                (float(t.up_to), float(t.initial), float(t.maintenance)) for t in entry.borrow_tiers
-            ),
+            borrow,
             1.0 / float(borrow_leverage(account, name)),
         )
 

@@ -71,9 +71,11 @@ class Watch:
         if watched is None:
             watched = self.watched[name] = Watched(name, self.screen.slot())
             self._by_slot[watched.slot] = watched
-        if account.known and watched.standing is None:
+        if watched.standing is None and account.known:
             self.census.mark(watched.slot, "unassessed")
         watched.unseen = True
+        if not account.known:
+            return watched  # nothing but events that wait
         if account.unknown_to(reference):
             self._without_prices(watched)
             return watched
@@ -104,6 +106,12 @@ class Watch:
             self.screen.release(watched.slot)
             self._unpriced.discard(account_id)
 
+    def mute(self, watched: Watched) -> None:
+        """Let no price concern an account that nobody may decide on now."""
+        self.screen.clear(watched.slot)
+        self._pin(watched, False)
+        watched.unseen = True
+
     def look(self, watched: Watched, ladder: Ladder) -> Standing | None:
         """Make the account's box at the present prices; return its standing if floats are sure."""
         if watched.form is None:
@@ -118,11 +126,11 @@ class Watch:
         """Note where an exact decision found the account; `always`: it waits for a fresh price."""
         watched.standing = standing
         watched.unseen = False
+        wanted = always or (watched.form is not None and watched.form.exact_only)
         self.census.mark(watched.slot, standing.band)
-        if always != watched.always:
+        if always != watched.always or wanted != bool(watched.pinned):
             watched.always = always
-            exact_only = watched.form is not None and watched.form.exact_only
-            self._pin(watched, always or exact_only)
+            self._pin(watched, wanted)
 
     def concerned(self, key: str, price: float, *, first: bool) -> Iterable[str]:
         """Take one accepted tick; return the accounts it may concern, in a fixed order.

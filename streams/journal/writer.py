@@ -69,6 +69,9 @@ class PartitionWriter(Generic[EventT]):
         """Take a claimed journal; `now` (epoch ms) must not run backwards, see FlooredClock."""
         self.settings = settings or WriterSettings()
         self.lost: JournalError | None = None
+        self.linger = 0.0
+        """Seconds that a group waits for more: for a partition that only catches up, where nobody
+        waits for a decision and a request for every few records would cost more than the work."""
         self._journal = journal
         self._owner = owner
         self._outlet = outlet
@@ -216,6 +219,8 @@ class PartitionWriter(Generic[EventT]):
         loop = asyncio.get_running_loop()
         while True:
             await self._wait_for_work()
+            if self.linger and self._dirty and not self._flushing:
+                await asyncio.sleep(self.linger)
             if loop.time() >= self._renew_at:
                 self._guard.check()
                 self._journal = await self._journal.renew()

@@ -49,6 +49,7 @@ log = structlog.get_logger(__name__)
 AHEAD_LIMIT_MS = 5_000
 """A `ts` further ahead of the clock is a dead letter (INTERFACE); `time_scale` multiplies it."""
 TICKS_PER_TURN = 64
+CATCH_UP_LINGER_SECONDS = 0.1
 TURNS_APART = 4
 """Turns taken tick by tick after one in which a batch concerned somebody."""
 ACCOUNTS_PER_TURN = 20
@@ -321,6 +322,7 @@ class Worker:
         if engine is None or owned.number in engine.armed or owned.writer is None:
             return
         engine.armed.add(owned.number)
+        owned.writer.linger = 0.0
         owned.span.reason = "examining"
         self._examine_soon(list(engine.partitions.get(owned.number, ())))
 
@@ -526,6 +528,7 @@ class Worker:
         writer: PartitionWriter[Received] = PartitionWriter(
             journal, owned, self._outlet, now=self._now, guard=self._guard
         )
+        writer.linger = CATCH_UP_LINGER_SECONDS
         await writer.begin(recovery, found.ids)
         owned.writer = writer
         self._view.claimed(owned.number, writer.epoch.offset)
