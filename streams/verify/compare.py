@@ -87,6 +87,8 @@ def _action_differences(mine: Planned, theirs: Action) -> list[tuple[str, str]]:
                 f"bankruptcy_price {shown(theirs.bankruptcy_price)}",
             )
         )
+    if theirs.fee_usd is not None and not close_to(mine.fee_usd, theirs.fee_usd):
+        found.append((f"{name} fee_usd {shown(mine.fee_usd)}", f"fee_usd {shown(theirs.fee_usd)}"))
     if mine.from_tier is not None and theirs.from_tier not in (None, mine.from_tier):
         found.append((f"{name} from_tier {mine.from_tier}", f"from_tier {theirs.from_tier}"))
     return found

@@ -193,7 +193,10 @@ class _Seller:
         if gains == self.owed:
             self.received += amount
         value = quantity * (self.situation.index(base) or ZERO)
-        self.actions.append(Planned(side, quantity, value, instrument=instrument, side=side))
+        fee = value * self.situation.fees.spot_taker
+        self.actions.append(
+            Planned(side, quantity, value, instrument=instrument, side=side, fee_usd=fee)
+        )
 
 
 def repay_debt(situation: Situation, owed: str, target: Decimal | None = None) -> Step | None:

@@ -120,6 +120,9 @@ def _ends(
             expected.append(("cancel_sufficient",))
         elif standing.uncertain:
             optional.append(("cancel_sufficient",))
+    elif standing.cancel is not None and not standing.reduced:
+        # The ratio may have passed the level without a word while an OC-1 cancel was pending.
+        optional.append(("cancel_sufficient",))
     if group.over("warning_exit"):
         if standing.entered:
             expected.append(("cleared", plain(group.level("warning_exit"))))

@@ -213,6 +213,10 @@ class Judge:
         for decision in group.decisions:
             self._details(decision, group)
             self.standing = advanced(self.standing, decision.command)
+        waits = self.standing.waiting_cancel(group.book, group.version, group.now)
+        if group.under("liquidation") and waits is not None:
+            # A pending OC-1 cancel that names every order is the stage's cancel.
+            self.standing = replace(self.standing, cancelled=True)
         stage_over = group.over("liquidation_exit") and self.standing.reduced
         if stage_over and not self.standing.waiting(group.book, group.version, group.now):
             self.standing = replace(self.standing, cancelled=False, reduced=False, uncertain=False)

@@ -71,22 +71,25 @@ def _opposite(situation: Situation, tried: list[str]) -> Step | None:
             contracts = min(long.size, short.size)
             for leg in (long, short):
                 situation.close(book, leg, contracts, fee=False)
-                actions.append(_closing(situation, leg, contracts))
+                actions.append(_closing(situation, leg, contracts, free=True))
     if not actions:
         return None
     step = situation.step("opposite", tuple(actions), book, "opposite")
     return _first_admissible(situation, [step] if step is not None else [], tried)
 
 
-def _closing(situation: Situation, leg: Leg, contracts: Decimal) -> Planned:
+def _closing(situation: Situation, leg: Leg, contracts: Decimal, *, free: bool = False) -> Planned:
+    value = situation.value_of(leg, contracts)
+    fee = situation.fee_of(leg, contracts) * (situation.index(leg.spec.settle or "") or ZERO)
     return Planned(
         "close",
         contracts,
-        situation.value_of(leg, contracts),
+        value,
         instrument=leg.instrument,
         side=leg.closing_side,
         position_side=leg.side,
         bankruptcy_price=_bankruptcy_price(situation, leg),
+        fee_usd=ZERO if free else fee,
         from_tier=_tiers_after(situation, [(leg, ZERO)])[0] + 1,
     )
 

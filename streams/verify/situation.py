@@ -39,6 +39,7 @@ class Planned:
     position_side: PositionSide | None = None
     bankruptcy_price: Decimal | None = None
     from_tier: int | None = None
+    fee_usd: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,14 +157,17 @@ class Situation:
         quote = self.index(leg.spec.settle or "") or ZERO
         return notional(leg.spec, contracts, leg.mark, quote)
 
+    def fee_of(self, leg: Leg, contracts: Decimal) -> Decimal:
+        """Return the taker fee of closing some contracts, in the settle currency."""
+        size = contracts * leg.spec.contract_value * leg.spec.multiplier
+        value = size / leg.mark if leg.spec.inverse else size * leg.mark
+        return value * self.fees.derivative_taker
+
     def close(self, book: Book, leg: Leg, contracts: Decimal, *, fee: bool = True) -> None:
         """Apply the fill that closes some contracts at mark, with its taker fee."""
-        settle = leg.spec.settle or ""
         book.trade(leg.instrument, leg.spec, leg.closing_side, leg.side, contracts, leg.mark)
         if fee:
-            size = contracts * leg.spec.contract_value * leg.spec.multiplier
-            value = size / leg.mark if leg.spec.inverse else size * leg.mark
-            book.move_cash(settle, -value * self.fees.derivative_taker)
+            book.move_cash(leg.spec.settle or "", -self.fee_of(leg, contracts))
 
     def step(
         self,
