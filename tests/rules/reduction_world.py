@@ -78,7 +78,7 @@ def contract(family: str, underlying: str, kind: str = "swap", **more: Any) -> d
         "contract_value": "0.01",
         "lot": "1",
         "tick": "0.1",
-        "position_tiers": TIERS,
+        "position_tiers": [dict(tier) for tier in TIERS],
         **more,
     }
 
