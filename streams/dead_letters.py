@@ -29,7 +29,9 @@ def dead_letter(bad: BadRecord, *, now: int, account_id: str | None = None) -> b
     """Return the value of the dead letter; its key is the original's (INTERFACE)."""
     value, reason = bad.value or b"", bad.reason
     if len(value) > LARGEST_VALUE:
-        reason += f" (the first {LARGEST_VALUE} of {len(value)} bytes; the whole stands at the source)"
+        reason += (
+            f" (the first {LARGEST_VALUE} of {len(value)} bytes; the whole stands at the source)"
+        )
         value = value[:LARGEST_VALUE]
     message = DeadLetter(
         topic=bad.topic,

@@ -69,6 +69,8 @@ class OwnedPartition:
         """The same, since this worker was assigned the partition."""
         self.ends: dict[str, int] = {}
         """Account topic → the offset to fold up to before the partition may be armed."""
+        self.fresh: dict[str, bool] = {}
+        """Account topic → whether its last event was young, or the last there was."""
         self.span = Span()
         self.dead_letters = 0
         self._engine = engine
@@ -90,7 +92,8 @@ class OwnedPartition:
     @property
     def caught_up(self) -> bool:
         """Whether everything that stood in the account topics at the claim is folded."""
-        return all(self.folded.get(topic, -1) >= end - 1 for topic, end in self.ends.items())
+        folded = all(self.folded.get(topic, -1) >= end - 1 for topic, end in self.ends.items())
+        return folded and all(self.fresh.values())
 
     @property
     def behind(self) -> str:

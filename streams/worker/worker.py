@@ -59,6 +59,8 @@ TIMER_SECONDS = 0.02
 HEARTBEAT_SECONDS = 1.0
 SWEEP_SECONDS = 0.1
 SWEEPS_A_MINUTE = 1
+FRESH_MS = 1_000
+"""A record that came so late, and has others behind it, is part of a backlog."""
 LAG_LIMIT_MS = 10_000
 """H-6: a partition whose records come so late, by the broker's clock, is not ready."""
 FLUSH_SHARE = 0.6
@@ -351,6 +353,8 @@ class Worker:
     def _disarm(self, owned: OwnedPartition, reason: str) -> None:
         if self.engine is not None:
             self.engine.armed.discard(owned.number)
+        if owned.writer is not None:
+            owned.writer.linger = CATCH_UP_LINGER_SECONDS
         owned.span.ready, owned.span.reason = False, reason
 
     # -- the intake's handler -----------------------------------------------------------------
@@ -474,10 +478,12 @@ class Worker:
 
     def _follow_lag(self, owned: OwnedPartition, event: Received) -> None:
         """H-6: arm when caught up; not ready while records come late by wall time."""
+        late = self._wall() - event.timestamp
+        topic = self.topics.bare(event.topic)
+        owned.fresh[topic] = late < FRESH_MS or not self._intake.behind(event)
         if self._is_armed(owned):
-            behind = self._wall() - event.timestamp
-            if behind > LAG_LIMIT_MS and self._intake.behind(event):
-                self._disarm(owned, f"account topics lag by {behind} ms")
+            if late > LAG_LIMIT_MS and not owned.fresh[topic]:
+                self._disarm(owned, f"account topics lag by {late} ms")
                 self._start_claim(f"catch up {owned.number}", self._catch_up(owned))
         elif owned.caught_up:
             self._arm(owned)
