@@ -115,6 +115,11 @@ def test_cu_4_what_an_open_order_freezes(made: Any, coin: str, frozen: str) -> N
     assert all(currency_of(held, other).frozen == 0 for other in others)
 
 
+def test_cu_4_a_market_order_goes_by_the_cross_rate_of_the_indices() -> None:
+    held = with_orders(account({"USDT": "100000"}), order("o", "BTC-USDT", "buy", "0.5"))
+    assert currency_of(held, "USDT", {"USDT-USD/index": "0.5"}).frozen == 60_000
+
+
 @pytest.mark.parametrize(
     ("cash", "frozen", "available", "balance"),
     [("100", "30", "80", "70"), ("25", "30", "5", "0"), ("10", "30", "0", "0")],
@@ -217,6 +222,14 @@ def test_cu_7_spot_example_on_a_book() -> None:
     assert currency_of(held, "SOL").potential_borrowing == 60
 
 
+def test_cu_7_in_spot_mode_the_account_s_own_setting_says_nothing() -> None:
+    sale = order("a", "SOL-USDT", "sell", "160", "100", auto_borrow=False)
+    held = with_orders(spot({"SOL": "100"}), sale)
+    assert currency_of(held, "SOL").potential_borrowing == 0
+    sale.auto_borrow, held.auto_borrow = True, False
+    assert currency_of(held, "SOL").potential_borrowing == 60
+
+
 def test_cu_7_in_spot_mode_debts_stay_and_negative_cash_frees_nothing() -> None:
     assert borrowing(spot({}), "100", "70", "30", with_="130") == 60
     assert borrowing(spot({}), "-20", "-50", "50", with_="10") == 60
@@ -271,6 +284,15 @@ def test_cu_8_leverage_1_where_none_is_set_and_never_below_the_tier_s_initial_ra
 @pytest.mark.parametrize(("first", "margin"), [("2", 12_000), ("1.999999", 60_000)])
 def test_cu_8_the_tier_is_found_by_the_potential_borrowing(first: str, margin: int) -> None:
     assert borrower("10", [(first, "0.1"), ("5", "0.5")]).borrow_margin_usd == margin
+
+
+def test_cu_8_the_borrowing_that_an_order_would_bring_counts_for_the_tier() -> None:
+    held = account({"BTC": "50", "USDT": "-900000"})
+    assert currency_of(held, "USDT").borrow_tier == 1
+    with_orders(held, order("o", "SOL-USDT", "buy", "2000", "100"))
+    found = currency_of(held, "USDT")
+    assert (found.liability, found.potential_borrowing) == (d(900_000), d(1_100_000))
+    assert found.borrow_tier == 2
 
 
 def test_cu_8_a_currency_s_own_borrow_leverage_comes_before_the_general_one() -> None:

@@ -391,3 +391,12 @@ def test_oc_1_exactly_met_is_not_short() -> None:
     assert not found.oc1_short
     held.balances["USDT"].cash -= d("1e-30")
     assert figures(held).oc1_short
+
+
+def test_oc_1_maintenance_without_orders_goes_by_the_liability_s_own_tier() -> None:
+    held = with_orders(
+        account({"BTC": "50", "USDT": "-900000"}), order("o", "SOL-USDT", "buy", "2000", "100")
+    )
+    found = figures(held)
+    assert found.maintenance_margin == 1_100_000 * d("0.03")
+    assert found.maintenance_without_orders == 900_000 * d("0.02")

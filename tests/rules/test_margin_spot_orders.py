@@ -114,6 +114,14 @@ def test_ae_2_orders_add_up_in_the_order_of_their_ids() -> None:
     assert loss(held, large, small) == 220  # not in the order they came
 
 
+def test_ae_2_each_order_gives_what_the_ones_before_have_left() -> None:
+    """Two sales of 0.1 BTC for ETH at 0.98, of which 0.1 is held: 0.98 given, then 1."""
+    held = spot({"BTC": "0.1", "USDT": "9000"})
+    first = order("a", "ETH-BTC", "buy", "2", "0.05")
+    assert loss(held, first) == 0
+    assert loss(held, first, order("b", "ETH-BTC", "buy", "2", "0.05")) == 120
+
+
 def test_ae_2_one_order_s_gain_does_not_pay_for_another_s_loss() -> None:
     sale = order("a", "BTC-USDT", "sell", "0.1", "60000")
     assert loss(spot({"BTC": "1"}), sale, order("b", "BTC-USDT", "buy", "0.1", "60000")) == 120

@@ -141,6 +141,16 @@ def test_px_3_a_positive_coin_that_counts_nothing_blocks_only_the_total() -> Non
     assert assess(held, REFERENCE, without("SOL-USD/index")).unpriced == ("SOL-USD/index",)
 
 
+def test_px_3_a_coin_that_is_held_and_owed_needs_its_price() -> None:
+    held = account({"SOL": "100", "BTC": "1"}, mode="spot", borrowed={"SOL": "1"})
+    raw = raw_reference()
+    raw["currencies"]["SOL"]["collateral"] = False
+    reference = load_reference(raw)
+    assert assess(held, reference, without("SOL-USD/index")).unpriced == ("SOL-USD/index",)
+    held.balances["SOL"] = Balance(d(99))
+    assert assess(held, reference, without("SOL-USD/index")).unpriced == ()
+
+
 def test_px_3_a_position_in_what_counts_nothing_needs_its_price() -> None:
     held = account({"USDT": "100"}, [("BTC-USDT-SWAP", "1", "60000")])
     held.collateral_off = ("USDT",)
