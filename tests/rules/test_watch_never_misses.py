@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from monitor.engine import Engine
 from monitor.escalation import Context, Episode, decide
 from monitor.margin import assess
+from monitor.reference import Reference
 from monitor.schema import Cause, Command
 from tests.support.doings import Doings
 from tests.support.markets import (
@@ -32,11 +33,13 @@ TOP = 7
 seeds = st.integers(0, 10**9)
 
 
-def world(seed: int, accounts: int = 8) -> tuple[Random, Market, Engine]:
+def world(
+    seed: int, accounts: int = 8, ref: Reference = REFERENCE
+) -> tuple[Random, Market, Engine]:
     rng = Random(seed)
-    market, engine = Market(rng, REFERENCE), Engine(REFERENCE)
+    market, engine = Market(rng, ref), Engine(ref)
     engine.ticks(market.opening(), None)
-    arm(engine, [wild_account(rng, f"a{i}", REFERENCE, engine.prices) for i in range(accounts)])
+    arm(engine, [wild_account(rng, f"a{i}", ref, engine.prices) for i in range(accounts)])
     return rng, market, engine
 
 
@@ -143,6 +146,22 @@ def test_h_1_a_batch_passed_over_whole_says_what_its_ticks_say_one_by_one(seed: 
         passed += whole.assessed == looked_at
         nothing_missed(whole)
         nothing_missed(single)
+
+
+@settings(max_examples=8, deadline=None)
+@given(seeds)
+def test_h_1_px_5_px_6_held_and_older_ticks_in_a_batch_change_nothing(seed: int) -> None:
+    guarded = reference({"jump_guard": {"*": {"percent": "0.1", "confirm": 2}}})
+    (_, market, whole), (rng, _, single) = world(seed, ref=guarded), world(seed, ref=guarded)
+    for _ in range(20):
+        batch = [market.step(wildness=0.2) for _ in range(6)]
+        late, offset = batch[rng.randrange(6)]
+        batch.insert(rng.randrange(7), (late.model_copy(update={"ts": late.ts - 20}), offset))
+        assert told(whole, batch, whole=True) == told(single, batch, whole=False)
+        assert whole.prices.prices == single.prices.prices
+        nothing_missed(whole)
+    assert whole.prices.held
+    assert whole.prices.dropped
 
 
 def test_h_3_a_batch_in_which_one_price_leaves_before_another_comes_back() -> None:
