@@ -408,12 +408,33 @@ def test_h_5_events_that_come_in_any_order_end_in_the_same_book(seed: int, shuff
     """Offsets follow the arrival; the account's own sequence puts the events right."""
     before, after, events = lived(seed)
     came = [event for event, _ in events]
+    came += shuffle.sample(came, len(came) // 3)  # some are published twice
     shuffle.shuffle(came)
     for offset, event in enumerate(came, 1000):
         source = next(s for e, s in events if e is event)
         apply(before, [(event, source._replace(offset=offset))])
     before.offsets, before.event_ts = dict(after.offsets), after.event_ts
     assert before == after
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.randoms(use_true_random=False))
+def test_h_5_without_a_sequence_events_published_twice_apply_once(
+    seed: int, choice: Random
+) -> None:
+    """Ids and versions alone tell the repeats; each comes some time after its original."""
+    before, _, events = lived(seed)
+    before.account_seq = None
+    plain = [(e.model_copy(update={"account_seq": None}), source) for e, source in events]
+    once = msgspec.json.decode(msgspec.json.encode(before), type=Account)
+    apply(once, plain)
+    for offset in range(len(plain)):
+        event, source = plain[offset]
+        apply(before, [(event, source._replace(offset=1000 + 2 * offset))])
+        again, source = plain[choice.randint(0, offset)]
+        apply(before, [(again, source._replace(offset=1001 + 2 * offset))])
+    before.offsets = dict(once.offsets)
+    assert before == once
 
 
 @settings(max_examples=25, deadline=None)
