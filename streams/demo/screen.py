@@ -26,7 +26,6 @@ BANDS = (
     ("normal", "normal", "green"),
     ("warning", "warning ≤ 300 %", "yellow"),
     ("liquidation", "liquidation ≤ 100 %", "red"),
-    ("unassessed", "not assessed yet", "dim"),
     ("unpriced", "no price", "dim"),
 )
 _WARNING_RATIO = 3.0

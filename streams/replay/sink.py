@@ -16,6 +16,8 @@ Headers = list[tuple[str, bytes]]
 
 # One batch is one request and is acknowledged as a whole; the broker refuses 1 MB.
 _BATCH_BYTES = 128 << 10
+# A broker that restarts on a busy machine must not end a replay.
+_REQUEST_TIMEOUT_MS = 120_000
 _ON_THEIR_WAY = 32
 # Ctrl-C must not wait for a broker that is gone.
 _STOP_SECONDS = 1.5
@@ -48,6 +50,7 @@ class KafkaSink:
             enable_idempotence=True,
             linger_ms=0,
             max_batch_size=_BATCH_BYTES,
+            request_timeout_ms=_REQUEST_TIMEOUT_MS,
             **security,
         )
         self._open: BatchBuilder | None = None

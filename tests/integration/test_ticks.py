@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -207,11 +207,25 @@ async def test_records_that_were_deleted_are_passed_over(settings: Settings, sen
     topic = Topics(settings.topic_prefix).ticks
     admin = AdminClient({"bootstrap.servers": settings.brokers})
     _alter(admin, topic, {"cleanup.policy": "compact,delete"})
-    for answer in admin.delete_records([TopicPartition(topic, 0, 3)]).values():
-        answer.result()
+    await _delete_before(admin, topic, 3)
     async with _reading(settings) as reading:
         await reading.until(lambda: reading.reader.caught_up)
         assert reading.numbers == [3]
+
+
+async def _delete_before(admin: AdminClient, topic: str, offset: int) -> None:
+    """Delete records; the broker refuses until it has taken over the topic's changed policy."""
+    async with asyncio.timeout(20):
+        while True:
+            (answer,) = admin.delete_records([TopicPartition(topic, 0, offset)]).values()
+            try:
+                answer.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.POLICY_VIOLATION:
+                    raise
+                await asyncio.sleep(0.2)
+            else:
+                return
 
 
 def _alter(admin: AdminClient, topic: str, config: dict[str, str]) -> None:

@@ -40,7 +40,7 @@ def test_px_1_a_tick_keeps_every_digit_of_its_price() -> None:
         ({"price": "Infinity"}, "price"),
         ({"price": "1e5"}, "price"),
         ({"price": 60000.1}, "price"),
-        ({"price": "1" * 41}, "price"),
+        ({"price": "1" * 151}, "price"),
         ({"price": None}, "price"),
         ({"kind": "last"}, "kind"),
         ({"symbol": ""}, "symbol"),
