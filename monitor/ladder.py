@@ -31,7 +31,8 @@ class Ladder(NamedTuple):
         ratio = figures.ratio
         if ratio is None:
             return len(self.levels)
-        return sum(1 for level in self.levels if ratio > level)
+        # A level belongs to the worse side (ES-1), but for 0: bankrupt is below it (ES-7).
+        return sum(1 for level in self.levels if ratio > level or ratio == level == 0)
 
 
 class Ladders:

@@ -312,6 +312,12 @@ def test_es_6_a_deadline_is_met_without_any_tick() -> None:
     assert desk.commands[-1].attempt == 2
 
 
+def test_es_6_a_tick_of_any_symbol_brings_the_time_that_meets_a_deadline() -> None:
+    desk = Desk({"a": long("2000")})
+    assert desk.tick("SOL-USD/index", "101", later_ms=4_999) == []
+    assert desk.tick("SOL-USD/index", "101.1", later_ms=1) == [f"a {REDUCED}"]
+
+
 @pytest.mark.parametrize("time_scale", ["1", "0.0001", "960"])
 @pytest.mark.parametrize("hindrance", ["disarmed", "stale", "unpriced", "out of sync"])
 def test_due_never_turns_for_ever(hindrance: str, time_scale: str) -> None:
@@ -382,6 +388,18 @@ def test_h_3_a_stage_that_ends_in_the_sweep_is_no_miss() -> None:
     desk.engine.sweep(1, desk.now)
     assert not desk.engine.entries["a"].episode.liquidation
     assert desk.engine.missed_crossings == 0
+
+
+# -- ES-7 at its edge ---------------------------------------------------------------------------
+
+
+def test_es_7_equity_that_leaves_exactly_0_is_bankrupt_at_that_tick() -> None:
+    """At 0 the account is in liquidation already; it is bankrupt only below."""
+    desk = Desk({"a": long("6000")})
+    desk.tick(MARK, "59400")
+    assert desk.engine.figures("a").adjusted_equity == 0
+    assert "episode bankrupt" not in kinds(desk.commands)
+    assert desk.tick(MARK, "59399.9999999") == ["a episode bankrupt"]
 
 
 # -- OC-1 between levels ------------------------------------------------------------------------

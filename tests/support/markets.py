@@ -160,6 +160,7 @@ def exact_standing(
     zone = len(ladder.levels)
     if figures.ratio is not None:
         zone = sum(1 for level in ladder.levels if figures.ratio > level)
+        zone += figures.ratio == 0 and Decimal(0) in ladder.levels  # bankrupt is below 0 (ES-7)
     return Standing(ladder, zone, _has_cancellable(account) and figures.oc1_short)
 
 
