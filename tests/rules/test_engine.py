@@ -126,6 +126,29 @@ def test_an_account_event_leads_to_commands_too() -> None:
     assert desk.commands[0].inputs.book["transfers"] > 0
 
 
+def test_what_the_exchange_answers_leads_to_the_next_step() -> None:
+    desk = Desk({"a": long("2000", order("o", SWAP, "buy", "1", "10"))})
+    assert desk.commands[-1].kind == "order_cancel"
+    ended = {"order_id": "o", "instrument": SWAP, "status": "cancelled", "version": 2}
+    said = kinds(desk.send("a", "orders", account_seq=1, **ended).commands)
+    assert said == [REDUCED]
+    step = desk.commands[-1]
+    assert isinstance(step, Reduction)
+    (action,) = step.actions
+    filled = {
+        "instrument": SWAP,
+        "side": action.side,
+        "price": "60000",
+        "quantity": str(action.quantity),
+        "command_id": step.command_id,
+    }
+    decision = desk.send("a", "fills", account_seq=2, **filled)
+    assert decision.dirty
+    assert desk.engine.entries["a"].episode.reduction is None
+    assert not desk.engine.entries["a"].episode.liquidation
+    assert (desk.engine.figures("a").ratio or 0) > 1
+
+
 def test_a_repeat_is_not_dirty_and_says_nothing() -> None:
     desk = Desk({"a": long("8000")})
     decision = desk.send("a", "transfers", account_seq=0, amount="1")
