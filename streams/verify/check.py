@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import localcontext
 
 from monitor.exact import CONTEXT, ZERO
 from monitor.schema import EpisodeNotice, OrderCancel, Reduction, WarningCommand
+from streams.verify.aside import Aside, can_go_aside
 from streams.verify.catalog import ReferenceSet, published_sets
 from streams.verify.coverage import Cover, PartitionMarks, covered_offsets, read_covers
 from streams.verify.crossings import CrossingSearch
@@ -25,24 +27,36 @@ Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
 _EVERY = 500
+_ASIDE_FROM = 2_000
+"""Accounts from which on a second process is worth its start."""
+
+_Found = tuple[list[Violation], int, Counter[str]]
 
 
 def _silent(_what: str, _done: int, _total: int) -> None:
     """Show nothing."""
 
 
-def check(history: History, *, prefix: str = "", progress: Progress | None = None) -> VerifyReport:
+def check(
+    history: History,
+    *,
+    prefix: str = "",
+    progress: Progress | None = None,
+    aside_from: int = _ASIDE_FROM,
+) -> VerifyReport:
     """Check every command and every crossing of a recorded run; pure, reads nothing else.
 
-    `prefix` is what dead letters put before the names of the topics that they came from.
+    `prefix` is what dead letters put before the names of the topics that they came from. From
+    `aside_from` accounts on half of the search runs in a second process.
     """
     with localcontext(CONTEXT):  # threads start with a context of fewer digits
-        return _Check(history, prefix, progress or _silent).run()
+        return _Check(history, prefix, progress or _silent, aside_from).run()
 
 
 class _Check:
-    def __init__(self, history: History, prefix: str, progress: Progress) -> None:
+    def __init__(self, history: History, prefix: str, progress: Progress, aside_from: int) -> None:
         self.history, self.prefix, self.progress = history, prefix, progress
+        self.aside_from = aside_from
         self.report = VerifyReport()
 
     def run(self) -> VerifyReport:
@@ -121,21 +135,35 @@ class _Check:
     ) -> None:
         if not prices.ticks:
             return
-        search = CrossingSearch(market, prices, sets)
-        marks: dict[int, PartitionMarks] = {}
-        total = len(ledgers)
-        for done, (account, ledger) in enumerate(ledgers.items()):
-            if done % _EVERY == 0:
-                self.progress("crossings of accounts", done, total)
-            spans = covers.get(ledger.partition, [])
-            if ledger.partition not in marks:
-                marks[ledger.partition] = PartitionMarks(spans)
-            own = marks[ledger.partition]
-            search.search(Path(ledger, turns.get(account, ()), spans, own, prices))
+        accounts = list(ledgers)
+        total = len(accounts)
+
+        def share(part: int, parts: int) -> _Found:
+            """Search every `parts`-th account from `part` on."""
+            search = CrossingSearch(market, prices, sets)
+            marks: dict[int, PartitionMarks] = {}
+            for done in range(part, total, parts):
+                if part == 0 and done % _EVERY < parts:
+                    self.progress("crossings of accounts", done, total)
+                account = accounts[done]
+                ledger = ledgers[account]
+                spans = covers.get(ledger.partition, [])
+                if ledger.partition not in marks:
+                    marks[ledger.partition] = PartitionMarks(spans)
+                own = marks[ledger.partition]
+                search.search(Path(ledger, turns.get(account, ()), spans, own, prices))
+            return search.violations, search.assessed, search.excused
+
+        if total >= self.aside_from and can_go_aside():
+            other = Aside(lambda: share(1, 2))
+            halves = [share(0, 2), other.result()]
+        else:
+            halves = [share(0, 1)]
         self.progress("crossings of accounts", total, total)
-        self.report.add(search.violations)
-        self.report.assessed += search.assessed
-        self.report.crossings_excused = search.excused
+        for violations, assessed, excused in halves:
+            self.report.add(violations)
+            self.report.assessed += assessed
+            self.report.crossings_excused += excused
 
     def _count(self, emissions: Emissions) -> None:
         report = self.report

@@ -79,3 +79,14 @@ def test_a_command_of_each_kind_is_missed_when_it_is_dropped() -> None:
     ]
 
     assert unseen == []
+
+
+def test_two_processes_find_what_one_finds() -> None:
+    run = small()
+    last = next(json.loads(r.value or b"") for r in reversed(run.of("warnings")))
+    for searched in (run, _without(run, "warnings", last["command_id"])):
+        alone, shared = check(searched), check(searched, aside_from=1)
+
+        assert sorted(shared.lines()) == sorted(alone.lines())
+        assert shared.crossings_excused == alone.crossings_excused
+        assert shared.assessed == alone.assessed
