@@ -145,6 +145,15 @@ def test_an_order_s_remaining_counts_fills_that_came_before_its_update() -> None
     assert made.account.orders["o"].remaining == 5  # the update is ahead of the fills
 
 
+def test_an_update_that_knows_of_fewer_fills_than_were_seen_takes_none_back() -> None:
+    made = book()
+    common: dict[str, Any] = {"order_id": "o", "instrument": "BTC-USDT-SWAP", "quantity": "10"}
+    made.take("orders", **common)
+    made.fill("BTC-USDT-SWAP", "4", "60000", order_id="o")
+    made.take("orders", **common, version=2, filled_quantity="1")
+    assert made.account.orders["o"].remaining == 6
+
+
 def test_a_fill_may_come_before_its_order() -> None:
     made = book()
     made.fill("BTC-USDT-SWAP", "4", "60000", order_id="o")

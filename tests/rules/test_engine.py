@@ -422,7 +422,7 @@ def test_es_7_equity_that_leaves_exactly_0_is_bankrupt_at_that_tick() -> None:
     desk.tick(MARK, "59400")
     assert desk.engine.figures("a").adjusted_equity == 0
     assert "episode bankrupt" not in kinds(desk.commands)
-    assert desk.tick(MARK, "59399.9999999") == ["a episode bankrupt"]
+    assert desk.tick(MARK, "59399") == ["a episode bankrupt"]
 
 
 # -- OC-1 between levels ------------------------------------------------------------------------

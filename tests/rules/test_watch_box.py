@@ -123,7 +123,7 @@ CASES: dict[str, Account] = {
         order("o", "BTC-USDT", "buy", "0.1667", "60000"),
     ),
     "an inverse long far from its level": account(
-        {"BTC": "0.11636"}, [("BTC-USD-SWAP", "300", "60000")]
+        {"BTC": "0.1296"}, [("BTC-USD-SWAP", "300", "60000")]
     ),
     "an order margin in a coin that is not held": with_orders(  # OC-1: 30,500 against 29,740
         account({"BTC": "0.536"}, [LINEAR]), order("o", "BTC-USDT-SWAP", "buy", "50", "59000")

@@ -52,6 +52,12 @@ def test_h_3_slots_and_rows_are_used_again_without_a_trace() -> None:
     assert screen.slot() == 0
     screen.put(0, {0: 10.0})
     assert screen.left(0, 118.0) == []  # 0.83 from 109, whatever was spent before
+    screen.prices[screen.row("b")] = 5.0
+    screen.put(0, {screen.row("b"): 10.0})
+    assert screen.left(0, 130.0) == []  # `a` is no longer in its box
+    assert screen.left(0, 109.0) == []
+    screen.put(0, {0: 10.0})
+    assert screen.left(0, 118.0) == []
     more = [screen.slot() for _ in range(5)]  # grows past its capacity
     for number in range(20):
         screen.prices[screen.row(f"more{number}")] = 1.0
