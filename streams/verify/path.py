@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -101,13 +101,17 @@ class Path:
         standing, inside, started = Standing(), False, False
         start = Point(0, 0, -1, False)
         turns = list(reversed(self._turns))
-        for stop in [*self._marks, None]:
+        for mark in [*self._marks, None]:
+            stop = mark
             while turns and (stop is None or _before(turns[-1], stop)):
                 turn = turns.pop()
                 yield from self._leg(start, turn, standing, self._reason(inside, started, stop))
                 start, standing = _later(start, turn), turn.after or standing
             if stop is None:
                 break
+            if stop.entrance and stop.version < start.version:
+                # A command said more than the last heartbeat before the gap: the gap is one still.
+                stop = replace(stop, version=start.version)
             covered = inside and not stop.entrance
             yield from self._leg(
                 start, stop, standing, None if covered else self._reason(False, started, stop)
