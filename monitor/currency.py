@@ -10,6 +10,7 @@ from monitor.exact import ONE, ZERO
 from monitor.schema.reference import Currency
 
 __all__ = [
+    "USD",
     "counts_as_collateral",
     "discounted",
     "equity_for_discounted",
@@ -17,6 +18,10 @@ __all__ = [
     "potential_borrowing",
     "upl_liability",
 ]
+
+
+USD = Currency(minimum_rate=ONE)
+"""USD is the unit of account: worth 1, counted in full, in no reference set."""
 
 
 def counts_as_collateral(account: Account, name: str, entry: Currency) -> bool:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from monitor.account.state import Account, Balance, OpenOrder
 from monitor.contracts import notional_usd, order_fee, unrealised_pnl
 from monitor.currency import (
+    USD,
     borrow_leverage,
     counts_as_collateral,
     discounted,
@@ -25,8 +26,6 @@ from monitor.schema.reference import Currency, Fees, Instrument
 __all__ = ["assess"]
 
 _NOTHING = Balance()
-_USD = Currency(minimum_rate=ONE)
-"""USD is the unit of account: worth 1, counted in full."""
 
 
 def assess(account: Account, reference: Reference, prices: PriceBook) -> Figures:
@@ -143,7 +142,7 @@ class _Assessment:
         )
 
     def _currency(self, name: str) -> Currency:
-        return _USD if name == "USD" else self.reference.currencies[name]
+        return USD if name == "USD" else self.reference.currencies[name]
 
     # -- positions and orders -----------------------------------------------------------------
 

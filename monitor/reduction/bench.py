@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Protocol
 
 from monitor.account.state import Account
-from monitor.currency import counts_as_collateral
-from monitor.exact import ONE, ZERO
+from monitor.currency import USD, counts_as_collateral
+from monitor.exact import ZERO
 from monitor.margin import Figures, assess
 from monitor.prices import MissingPrice, PriceBook
 from monitor.reduction.moves import Move
@@ -17,9 +17,6 @@ from monitor.reference import Reference
 from monitor.schema.reference import Currency, Policy
 
 __all__ = ["Bench", "Market", "Outcome"]
-
-_USD = Currency(minimum_rate=ONE)
-"""USD is the unit of account: worth 1, counted in full."""
 
 
 class Market(Protocol):
@@ -62,7 +59,7 @@ class Bench:
         return self.reference.policy
 
     def currency(self, name: str) -> Currency:
-        return _USD if name == "USD" else self.reference.currencies[name]
+        return USD if name == "USD" else self.reference.currencies[name]
 
     def collateral_rate(self, name: str) -> Decimal:
         """Return the first discount tier's rate; 0 for what does not count as collateral."""

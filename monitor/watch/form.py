@@ -13,6 +13,7 @@ from typing import NamedTuple
 from monitor.account.state import Account, Balance
 from monitor.contracts import order_fee
 from monitor.currency import (
+    USD,
     borrow_leverage,
     counts_as_collateral,
     liability,
@@ -116,7 +117,6 @@ class Form(NamedTuple):
     """Every column the account depends on."""
 
 
-_USD = Currency(minimum_rate=ONE)
 _NOTHING = Balance()
 
 
@@ -279,7 +279,7 @@ class _Compiler:
 
     def _compile_holding(self, name: str) -> Holding:
         account = self.account
-        entry = _USD if name == "USD" else self.reference.currencies[name]
+        entry = USD if name == "USD" else self.reference.currencies[name]
         balance = account.balances.get(name, _NOTHING)
         column = bridge = -1
         if name != "USD":
