@@ -11,6 +11,7 @@ from tests.verify.worked import (
     REFERENCE,
     SPOT,
     figures,
+    order,
     spot_episode,
     spot_reduction,
 )
@@ -109,6 +110,24 @@ def test_a_tick_outside_every_span_is_excused_and_counted() -> None:
 
     assert report.clean
     assert report.crossings_excused == {"no ready worker covered it": 1}
+
+
+def test_a_gap_after_a_command_that_says_more_than_the_last_heartbeat_is_excused() -> None:
+    scene = borrower()
+    # Of this event only the warning tells that it was applied: no heartbeat comes before the gap.
+    scene.event("orders", "A", **order("o1", 1, "open"))
+    scene.tick("BTC-USD", 32500)
+    warned = figures(1850, "600", "30.6", "spot", "warning")
+    scene.command("episode", "A", 1, SPOT, state="opened", **warned)
+    scene.command("warning", "A", 1, SPOT, state="entered", level="3", **warned)
+    scene.tick("BTC-USD", 31250)
+    scene.tick("BTC-USD", 32400)
+    scene.heartbeat(since=scene.now, since_tick=4)
+
+    report = check(scene.history())
+
+    assert report.clean, "\n".join(report.lines())
+    assert set(report.crossings_excused) == {"no ready worker covered it"}
 
 
 def test_the_state_a_worker_became_ready_at_is_covered() -> None:
