@@ -8,13 +8,14 @@ import struct
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from streams.embedded.java import java_command
-from streams.embedded.process import LOOPBACK, GuardedProcess, free_port, require_free
+from streams.embedded.process import LOOPBACK, free_port
+from streams.embedded.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Kafka"]
@@ -51,11 +52,12 @@ _FORMAT_SECONDS = 60
 _METADATA_REQUEST = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
 
 
-class Kafka:
+class Kafka(Server):
     """A broker that keeps its data directory and port over restarts.
 
     `settings` are broker properties that are added to, or replace, the defaults here. `record_to`
-    is for `make setup`: see `java.java_command`.
+    is for `make setup`: see `java.java_command`. Starting raises JarsError when `make setup` has
+    not run.
     """
 
     def __init__(
@@ -66,72 +68,20 @@ class Kafka:
         settings: Mapping[str, str] | None = None,
         record_to: Path | None = None,
     ) -> None:
-        self.data_dir = data_dir
-        self.port = free_port() if port is None else port
-        self.log = data_dir / "kafka.log"
+        super().__init__("Kafka", data_dir, port)
         self._settings = dict(settings or {})
         self._record_to = record_to
-        self._process = GuardedProcess("Kafka", self.log)
 
     @property
     def bootstrap(self) -> str:
         """The address for clients, `127.0.0.1:port`."""
         return f"{LOOPBACK}:{self.port}"
 
-    @property
-    def running(self) -> bool:
-        """Whether the process is there (a paused one is)."""
-        return self._process.running
-
-    @property
-    def pid(self) -> int | None:
-        """The process id of Java."""
-        return self._process.pid
-
-    def start(self, timeout: float = 60) -> None:
-        """Start on the same data and port as before; return when the broker takes requests.
-
-        Raises JarsError when `make setup` has not run, and StartError, with the end of the log,
-        when the broker does not come up within `timeout` seconds.
-        """
-        self.launch()
-        self.wait_ready(timeout)
-
-    def launch(self) -> None:
-        """Start the process and return at once; `wait_ready` does the rest."""
-        require_free(self.port)
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+    def _command(self) -> Sequence[str]:
         properties = self._write_properties()
         if not (self._logs_dir / "meta.properties").exists():
             self._format(properties)
-        self._process.spawn(java_command("kafka.Kafka", str(properties), record_to=self._record_to))
-
-    def wait_ready(self, timeout: float = 60) -> None:
-        """Return when the broker takes requests; raise StartError when it does not."""
-        self._process.wait_ready(self._answers, timeout)
-
-    def stop(self, timeout: float = 10) -> None:
-        """End it in order, or with SIGKILL after `timeout` seconds. May be called twice."""
-        self._process.stop(timeout)
-
-    def kill(self) -> None:
-        """Send SIGKILL; what the operating system holds of the logs survives."""
-        self._process.kill()
-
-    def pause(self) -> None:
-        """Send SIGSTOP: connections stay open and nothing answers."""
-        self._process.pause()
-
-    def resume(self) -> None:
-        """Send SIGCONT after `pause`."""
-        self._process.resume()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        return java_command("kafka.Kafka", str(properties), record_to=self._record_to)
 
     @property
     def _logs_dir(self) -> Path:

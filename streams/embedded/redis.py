@@ -7,10 +7,14 @@ import shutil
 import socket
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING
 
 from streams.embedded.exceptions import StartError
-from streams.embedded.process import LOOPBACK, GuardedProcess, free_port, require_free
+from streams.embedded.process import LOOPBACK
+from streams.embedded.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Redis"]
 
@@ -18,43 +22,20 @@ __all__ = ["Redis"]
 _DATABASES = 1024
 
 
-class Redis:
+class Redis(Server):
     """A server that keeps its port over restarts, and nothing else: it is a cache."""
 
     def __init__(self, data_dir: Path, *, port: int | None = None) -> None:
-        self.data_dir = data_dir
-        self.port = free_port() if port is None else port
-        self.log = data_dir / "redis.log"
-        self._process = GuardedProcess("Redis", self.log)
+        super().__init__("Redis", data_dir, port)
 
     @property
     def url(self) -> str:
         """The address for clients, `redis://127.0.0.1:port`."""
         return f"redis://{LOOPBACK}:{self.port}"
 
-    @property
-    def running(self) -> bool:
-        """Whether the process is there (a paused one is)."""
-        return self._process.running
-
-    @property
-    def pid(self) -> int | None:
-        """The process id of the server."""
-        return self._process.pid
-
-    def start(self, timeout: float = 20) -> None:
-        """Start, empty, on the same port as before; return when the server answers.
-
-        Raises StartError, with the end of the log, when it does not within `timeout` seconds.
-        """
-        self.launch()
-        self.wait_ready(timeout)
-
-    def launch(self) -> None:
-        """Start the process and return at once; `wait_ready` does the rest."""
-        require_free(self.port)
+    def _command(self) -> Sequence[str]:
         home = self.data_dir / "redis"
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(exist_ok=True)
         options = {
             "bind": LOOPBACK,
             "port": str(self.port),
@@ -63,35 +44,10 @@ class Redis:
             "appendonly": "no",
             "databases": str(_DATABASES),
         }
-        flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-        self._process.spawn([_server(), *flags])
-
-    def wait_ready(self, timeout: float = 20) -> None:
-        """Return when the server answers; raise StartError when it does not."""
-        self._process.wait_ready(self._answers, timeout)
-
-    def stop(self, timeout: float = 5) -> None:
-        """End it in order, or with SIGKILL after `timeout` seconds. May be called twice."""
-        self._process.stop(timeout)
-
-    def kill(self) -> None:
-        """Send SIGKILL."""
-        self._process.kill()
-
-    def pause(self) -> None:
-        """Send SIGSTOP: connections stay open and nothing answers."""
-        self._process.pause()
-
-    def resume(self) -> None:
-        """Send SIGCONT after `pause`."""
-        self._process.resume()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        return [
+            _server(),
+            *(part for key, value in options.items() for part in (f"--{key}", value)),
+        ]
 
     def _answers(self) -> bool:
         with (

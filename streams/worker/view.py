@@ -31,7 +31,7 @@ MOVED = 0.02
 
 
 class Shown(Protocol):
-    """What the view needs of the worker."""
+    """What the view needs of the runtime."""
 
     @property
     def engine(self) -> Engine | None: ...
@@ -40,8 +40,8 @@ class Shown(Protocol):
 class RedisView:
     """The cache's source, and what the worker tells it."""
 
-    def __init__(self, settings: Settings, worker: Shown) -> None:
-        self._worker = worker
+    def __init__(self, settings: Settings, runtime: Shown) -> None:
+        self._runtime = runtime
         self._epochs: dict[int, int] = {}
         self._settings = settings
         self._cache = Cache(None, self, worker=settings.worker_id)
@@ -88,7 +88,7 @@ class RedisView:
 
     def changed(self, decision: Decision) -> None:
         """Show an account anew."""
-        engine = self._worker.engine
+        engine = self._runtime.engine
         entry = engine.entries.get(decision.account_id) if engine is not None else None
         # Before its partition is armed an account only catches up; all are marked when it is.
         if engine is not None and entry is not None and entry.partition in engine.armed:
@@ -103,7 +103,7 @@ class RedisView:
 
     def armed(self, account_ids: Iterable[str]) -> None:
         """Show all accounts of a partition that has become ready."""
-        engine = self._worker.engine
+        engine = self._runtime.engine
         for name in account_ids:
             entry = engine.entries.get(name) if engine is not None else None
             if engine is not None and entry is not None:
@@ -117,14 +117,14 @@ class RedisView:
 
     def accounts(self) -> Iterable[tuple[str, bool]]:
         """Give every owned account and whether it is urgent."""
-        engine = self._worker.engine
+        engine = self._runtime.engine
         if engine is None:
             return []
         return [(name, _urgent(engine, entry)) for name, entry in engine.entries.items()]
 
     def view(self, account_id: str, /) -> AccountView | None:
         """Return the account as it is now; None when it is not owned."""
-        engine = self._worker.engine
+        engine = self._runtime.engine
         entry = engine.entries.get(account_id) if engine is not None else None
         if engine is None or entry is None or not entry.account.known:
             return None
@@ -148,7 +148,7 @@ class RedisView:
 
     def bands(self) -> Mapping[int, BandCounts]:
         """Return the counts of every owned partition."""
-        engine = self._worker.engine
+        engine = self._runtime.engine
         if engine is None:
             return {}
         counts = engine.watch.census.counts_by_group()
@@ -161,7 +161,7 @@ class RedisView:
         """Keep what is not normal and what is nearest to it at most a second behind."""
         while True:
             await asyncio.sleep(NEAREST_SECONDS)
-            engine = self._worker.engine
+            engine = self._runtime.engine
             if engine is None or not engine.armed or not self._cache.available:
                 continue
             moved = 0

@@ -1,0 +1,284 @@
+"""Which partitions this worker owns: claimed, recovered, examined, ready, let go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import structlog
+from confluent_kafka.admin import AdminClient
+
+from monitor.engine import Decision, Engine
+from monitor.schema import Cause
+from streams.intake import GROUP, Intake, Received
+from streams.journal import (
+    JournalError,
+    JournalSettings,
+    Outlet,
+    PartitionJournal,
+    PartitionWriter,
+    PauseGuard,
+    read_sources,
+    verify_journal,
+    verify_sources,
+)
+from streams.worker.offsets import committed_offsets
+from streams.worker.partition import OwnedPartition
+from streams.worker.runtime import Runtime, wall
+from streams.worker.view import RedisView
+
+__all__ = ["ACCOUNTS_PER_TURN", "Ownership"]
+
+log = structlog.get_logger(__name__)
+
+CATCH_UP_LINGER_SECONDS = 0.1
+ACCOUNTS_PER_TURN = 20
+FLUSH_SHARE = 0.6
+"""Of the session: how long a revocation may take to flush."""
+
+
+class Ownership:
+    """The owned partitions by number, and every step between assigned and revoked."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        intake: Intake,
+        *,
+        journal: JournalSettings,
+        guard: PauseGuard,
+        outlet: Outlet,
+        view: RedisView,
+        admin: AdminClient,
+        on_ready: Callable[[], None],
+    ) -> None:
+        self.partitions: dict[int, OwnedPartition] = {}
+        self._runtime, self._intake = runtime, intake
+        self._journal, self._guard, self._outlet = journal, guard, outlet
+        self._view, self._admin = view, admin
+        self._on_ready = on_ready
+        self._claims: set[asyncio.Task[None]] = set()
+        self._to_examine: dict[str, None] = {}
+        self._examine_wake = asyncio.Event()
+
+    # -- owning -------------------------------------------------------------------------------
+
+    def assign(self, numbers: Sequence[int]) -> None:
+        """Claim these partitions in the background; their events wait until that is done."""
+        for number in numbers:
+            owned = OwnedPartition(
+                number,
+                self._runtime.topics,
+                engine=self._runtime.present_engine,
+                acknowledge=self._intake.acknowledge,
+                lost=self._lost,
+                changed=self._view.changed,
+            )
+            self.partitions[number] = owned
+            self._begin(f"claim {number}", self._claim(owned))
+
+    async def flush(self) -> bool:
+        """Stop folding and make everything durable; say whether there was anything to flush."""
+        for task in self._claims:
+            task.cancel()
+        owned = list(self.partitions.values())
+        for one in owned:
+            self.disarm(one, "revoked")
+            one.open.clear()
+        seconds = self._runtime.settings.session_timeout * FLUSH_SHARE
+        writers = [o.writer for o in owned if o.writer is not None]
+        outcomes = await asyncio.gather(
+            *(w.flush(seconds) for w in writers), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                log.warning("flush_failed", error=str(outcome))
+        self.cover()
+        await asyncio.gather(*(w.close() for w in writers), return_exceptions=True)
+        return bool(writers)
+
+    def release(self) -> None:
+        """Forget every partition and its accounts."""
+        for number in list(self.partitions):
+            if self._runtime.engine is not None:
+                self._runtime.engine.release(number)
+            self._view.released(number)
+            del self.partitions[number]
+
+    def drop(self, reason: str) -> None:
+        """Decide nothing any more, at once: others may have taken over."""
+        for owned in self.partitions.values():
+            owned.open.clear()
+            owned.span.ready, owned.span.reason = False, reason
+        if self._runtime.engine is not None:
+            self._runtime.engine.armed.clear()
+
+    async def close(self) -> None:
+        """End what still runs and let the producers go."""
+        for task in self._claims:
+            task.cancel()
+        await asyncio.gather(*self._claims, return_exceptions=True)
+        for owned in self.partitions.values():
+            if owned.writer is not None:
+                await owned.writer.close()
+
+    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._runtime.guarded(name, work), name=name)
+        self._claims.add(task)
+        task.add_done_callback(self._claims.discard)
+
+    def _lost(self, partition: int, error: JournalError) -> None:
+        log.error("partition_lost", partition=partition, error=str(error))
+        self._runtime.fail(error)
+
+    # -- claims -------------------------------------------------------------------------------
+
+    async def _claim(self, owned: OwnedPartition) -> None:
+        """Claim the journal's partition, read it, and open the partition to events."""
+        await self._runtime.inputs.wait()
+        journal, recovery = await PartitionJournal.claim(self._journal, owned.number)
+        topics = self._runtime.topics
+        names = topics.account_topics
+        try:
+            found = await read_sources(self._admin, names, [owned.number])
+            for count, state in enumerate(recovery.states.values()):
+                owned.adopt(state)
+                if count % ACCOUNTS_PER_TURN == 0:
+                    await asyncio.sleep(0)
+            applied = {(topics.name(t), owned.number): o for t, o in owned.folded.items()}
+            verify_sources(recovery.sources, applied, found)
+            committed = await self._committed(owned.number)
+            verify_journal(recovery.sources, committed)
+        # Cancelled or failed, the producer must go: its id is the fence of whoever claims next.
+        except BaseException:
+            await journal.abort()
+            raise
+        for name in names:
+            topic = topics.bare(name)
+            end = found.ends[(name, owned.number)]
+            owned.ends[topic] = 0 if committed.get(name, 0) >= end else end
+        engine = self._runtime.present_engine()
+        engine.now = max(engine.now, recovery.now)
+        writer: PartitionWriter[Received] = PartitionWriter(
+            journal, owned, self._outlet, now=self._runtime.now, guard=self._guard
+        )
+        writer.linger = CATCH_UP_LINGER_SECONDS
+        await writer.begin(recovery, found.ids)
+        owned.writer = writer
+        self._view.claimed(owned.number, writer.epoch.offset)
+        owned.span.reason = "catching up"
+        owned.open.set()
+        if owned.caught_up:
+            self.arm(owned)
+
+    async def _committed(self, partition: int) -> dict[str, int]:
+        """Return the group's committed offsets of one partition, by full topic name."""
+        group = self._runtime.settings.topic_prefix + GROUP
+        topics = self._runtime.topics.account_topics
+        return await committed_offsets(self._admin, group, topics, partition)
+
+    def catch_up(self, owned: OwnedPartition, reason: str) -> None:
+        """Disarm a partition that lags, until what stands in its topics now is folded."""
+        self.disarm(owned, reason)
+        self._begin(f"catch up {owned.number}", self._new_ends(owned))
+
+    async def _new_ends(self, owned: OwnedPartition) -> None:
+        topics = self._runtime.topics
+        found = await read_sources(self._admin, topics.account_topics, [owned.number])
+        owned.ends = {
+            topics.bare(name): found.ends[(name, owned.number)]
+            for name in topics.account_topics
+            if owned.folded_here.get(topics.bare(name)) is not None
+        }
+
+    # -- readiness ----------------------------------------------------------------------------
+
+    def is_armed(self, owned: OwnedPartition) -> bool:
+        """Whether decisions on this partition's accounts go out."""
+        engine = self._runtime.engine
+        return engine is not None and owned.number in engine.armed
+
+    def arm(self, owned: OwnedPartition) -> None:
+        """H-9: everything that stood in the topics is folded; look at every account once."""
+        engine = self._runtime.engine
+        if engine is None or owned.number in engine.armed or owned.writer is None:
+            return
+        engine.armed.add(owned.number)
+        owned.writer.linger = 0.0
+        owned.span.reason = "examining"
+        self.examine_soon(list(engine.partitions.get(owned.number, ())))
+
+    def disarm(self, owned: OwnedPartition, reason: str) -> None:
+        """H-6: command nothing, and say why."""
+        if self._runtime.engine is not None:
+            self._runtime.engine.armed.discard(owned.number)
+        if owned.writer is not None:
+            owned.writer.linger = CATCH_UP_LINGER_SECONDS
+        owned.span.ready, owned.span.reason = False, reason
+
+    def tend(self) -> None:
+        """Cover what is durable, and arm what has caught up without an event of its own."""
+        for owned in self.partitions.values():
+            owned.cover(self._runtime.tick)
+            if owned.open.is_set() and owned.caught_up:
+                self.arm(owned)
+
+    def cover(self) -> None:
+        """Note for each partition that all decisions up to this tick are durable, where they are."""
+        for owned in self.partitions.values():
+            owned.cover(self._runtime.tick)
+
+    # -- decisions and examinations in bounded turns ----------------------------------------------
+
+    def decided(self, engine: Engine, decisions: Sequence[Decision]) -> None:
+        """Hand each decision to its partition's writer."""
+        for decision in decisions:
+            owned = self.partitions.get(decision.partition)
+            if owned is not None:
+                owned.take(decision, None, engine.now)
+
+    def examine_soon(self, account_ids: Sequence[str]) -> None:
+        """Assess these accounts, a few at a turn."""
+        self._to_examine.update(dict.fromkeys(account_ids))
+        self._examine_wake.set()
+
+    async def examine(self) -> None:
+        """Examine what is to be examined until cancelled (H-8)."""
+        while True:
+            await self._examine_wake.wait()
+            engine = self._runtime.engine
+            if engine is None or not self._to_examine:
+                self._examine_wake.clear()
+                self._finish_arming()
+                continue
+            turn = [
+                name for name, _ in zip(self._to_examine, range(ACCOUNTS_PER_TURN), strict=False)
+            ]
+            for name in turn:
+                del self._to_examine[name]
+            cause = Cause(kind="recovery", ts=self._runtime.now())
+            self.decided(engine, engine.examine(turn, cause))
+            await asyncio.sleep(0)
+
+    def _finish_arming(self) -> None:
+        """All accounts are examined: the armed partitions are ready from the present tick on."""
+        engine = self._runtime.engine
+        if engine is None:
+            return
+        fresh = [
+            o for o in self.partitions.values() if o.number in engine.armed and not o.span.ready
+        ]
+        for owned in fresh:
+            span, tick = owned.span, self._runtime.tick
+            span.ready, span.reason = True, ""
+            span.since, span.since_tick = wall(), tick
+            span.tick, span.book = tick, dict(owned.folded)
+            self._view.armed(list(engine.partitions.get(owned.number, ())))
+            log.info(
+                "partition_ready",
+                partition=owned.number,
+                accounts=len(engine.partitions.get(owned.number, ())),
+            )
+        if fresh:
+            self._on_ready()

@@ -1,0 +1,119 @@
+"""Ticks into the engine, in bounded turns, and their decisions out to the partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from monitor.engine import Engine
+from monitor.reference import Reference
+from streams.dead_letters import BadRecord
+from streams.ticks import AHEAD_LIMIT_MS, TickMessage, TickReader
+from streams.worker.ownership import Ownership
+from streams.worker.runtime import TURN_SECONDS, Runtime, wall
+
+__all__ = ["Ticking"]
+
+TICKS_PER_TURN = 64
+TURNS_APART = 4
+"""Turns taken tick by tick after one in which a batch concerned somebody."""
+
+
+class Ticking:
+    """Reads every tick once a reference set says which symbols are needed."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        ownership: Ownership,
+        client: dict[str, Any],
+        on_bad: Callable[[BadRecord], None],
+    ) -> None:
+        self._runtime, self._ownership = runtime, ownership
+        self._client, self._on_bad = client, on_bad
+        self._reader: TickReader | None = None
+        self._turns_apart = 0
+        self.appended_until = 0
+        """Append time up to which all ticks are taken."""
+        self.idle_polls = 0
+        """How often the tick topic was found to hold nothing new."""
+        self.events = 0
+        """Account events received so far, as the intake's side counts them here."""
+
+    @property
+    def last_ts(self) -> int | None:
+        """The `ts` of the last tick, None before the first."""
+        return self._reader.last_ts if self._reader is not None else None
+
+    @property
+    def lag(self) -> int:
+        """How many ticks are known to stand in the topic and are not read."""
+        return self._reader.lag if self._reader is not None else 0
+
+    async def run(self) -> None:
+        """Take ticks until cancelled."""
+        await self._runtime.has_engine.wait()
+        engine = self._runtime.present_engine()
+        reader = self._reader = self._make_reader(engine.reference)
+        async for batch in reader.batches():
+            if reader.caught_up:
+                self._runtime.inputs.set()
+            taken = 0
+            while taken < len(batch):
+                taken += self._take(engine, batch[taken : taken + TICKS_PER_TURN])
+                await self._let_others_work()
+            self.appended_until = reader.appended
+            self.idle_polls += not batch
+
+    async def close(self) -> None:
+        """Let the consumer go."""
+        if self._reader is not None:
+            await self._reader.close()
+
+    def _make_reader(self, reference: Reference) -> TickReader:
+        """H-9: on the wall clock, begin where ticks are young; older ones only for symbols without."""
+        since = None
+        needed = {f"{name}-USD" for name in reference.currencies}
+        needed |= {name for name, i in reference.instruments.items() if i.kind != "spot"}
+        on_event_clock = self._runtime.settings.clock == "event"
+        if not on_event_clock:
+            ages = reference.policy.max_age_seconds.values()
+            since = wall() - int(2000 * max(ages, default=10))
+        return TickReader(
+            self._client,
+            self._runtime.topics.ticks,
+            on_bad=self._on_bad,
+            since_ms=since,
+            needed=needed,
+            ahead_limit_ms=None if on_event_clock else AHEAD_LIMIT_MS,
+        )
+
+    def _take(self, engine: Engine, part: Sequence[tuple[TickMessage, int]]) -> int:
+        """Take ticks for at most a turn (H-8); return how many."""
+        now = None if self._runtime.settings.clock == "event" else wall()
+        taken = 0
+        if self._turns_apart == 0 and engine.pass_over(part, now):
+            taken = len(part)
+        else:
+            # In a moving market asking for a whole batch costs more than it saves.
+            self._turns_apart = self._turns_apart - 1 if self._turns_apart else TURNS_APART
+            until = time.perf_counter() + TURN_SECONDS
+            for tick, offset in part:
+                self._ownership.decided(engine, engine.tick(tick, offset, now))
+                taken += 1
+                if time.perf_counter() > until:
+                    break
+        self._runtime.tick = max(self._runtime.tick, part[taken - 1][1])
+        self._ownership.cover()
+        return taken
+
+    async def _let_others_work(self) -> None:
+        """H-8: between two turns of ticks account events get as long, while there are any."""
+        until = time.perf_counter() + TURN_SECONDS
+        while True:
+            before = self.events
+            await asyncio.sleep(0)
+            if self.events == before or time.perf_counter() > until:
+                return
