@@ -13,7 +13,7 @@ from streams.verify.catalog import ReferenceSet, published_sets
 from streams.verify.coverage import Cover, PartitionMarks, covered_offsets, read_covers
 from streams.verify.crossings import CrossingSearch
 from streams.verify.emitted import Emissions, read_commands
-from streams.verify.judge import Judge, Turn
+from streams.verify.judge import Judge
 from streams.verify.ledger import Ledger, read_ledgers, read_letters
 from streams.verify.market import Market, read_market
 from streams.verify.path import Path
@@ -47,7 +47,7 @@ def check(
     """Check every command and every crossing of a recorded run; pure, reads nothing else.
 
     `prefix` is what dead letters put before the names of the topics that they came from. From
-    `aside_from` accounts on half of the search runs in a second process.
+    `aside_from` accounts on half of the accounts are checked in a second process.
     """
     with localcontext(CONTEXT):  # threads start with a context of fewer digits
         return _Check(history, prefix, progress or _silent, aside_from).run()
@@ -93,73 +93,56 @@ class _Check:
         ledgers, wrong = read_ledgers(history, sets[-1], letters, covered_offsets(covers))
         report.add(wrong)
         report.accounts = len(ledgers)
-        turns = self._judge(emissions, ledgers, market, sets)
-        self._search(ledgers, turns, covers, market, prices, sets)
+        self._go_through(emissions, ledgers, covers, market, prices, sets)
         report.violations.sort(key=lambda violation: violation.rule != "crossing")
         return report
 
-    def _judge(
+    def _go_through(
         self,
         emissions: Emissions,
         ledgers: dict[str, Ledger],
-        market: Market,
-        sets: Sequence[ReferenceSet],
-    ) -> dict[str, list[Turn]]:
-        by_hash = {one.sha256: one for one in sets}
-        turns: dict[str, list[Turn]] = {}
-        total = len(emissions.by_account)
-        for done, (account, decisions) in enumerate(emissions.by_account.items()):
-            if done % 50 == 0:
-                self.progress("commands of accounts", done, total)
-            ledger = ledgers.get(account)
-            if ledger is None:
-                found = f"{len(decisions)} commands"
-                self.report.add([Violation("inputs", account, "a known account", found)])
-                continue
-            judge = Judge(ledger, market, by_hash)
-            judge.judge(decisions)
-            self.report.add(judge.violations)
-            self.report.assessed += judge.assessed
-            turns[account] = judge.turns
-        self.progress("commands of accounts", total, total)
-        return turns
-
-    def _search(
-        self,
-        ledgers: dict[str, Ledger],
-        turns: dict[str, list[Turn]],
         covers: dict[int, list[Cover]],
         market: Market,
         prices: FloatPrices,
         sets: Sequence[ReferenceSet],
     ) -> None:
-        if not prices.ticks:
-            return
+        """Judge the commands of every account, then search its way for crossings."""
+        by_hash = {one.sha256: one for one in sets}
         accounts = list(ledgers)
         total = len(accounts)
+        for account in emissions.by_account.keys() - ledgers.keys():
+            found = f"{len(emissions.by_account[account])} commands"
+            self.report.add([Violation("inputs", account, "a known account", found)])
 
         def share(part: int, parts: int) -> _Found:
-            """Search every `parts`-th account from `part` on."""
+            """Take every `parts`-th account from `part` on."""
             search = CrossingSearch(market, prices, sets)
+            violations: list[Violation] = []
+            assessed = 0
             marks: dict[int, PartitionMarks] = {}
             for done in range(part, total, parts):
                 if part == 0 and done % _EVERY < parts:
-                    self.progress("crossings of accounts", done, total)
-                account = accounts[done]
-                ledger = ledgers[account]
+                    self.progress("commands and crossings", done, total)
+                ledger = ledgers[accounts[done]]
+                judge = Judge(ledger, market, by_hash)
+                judge.judge(emissions.by_account.get(accounts[done], []))
+                violations += judge.violations
+                assessed += judge.assessed
+                if not prices.ticks:
+                    continue
                 spans = covers.get(ledger.partition, [])
                 if ledger.partition not in marks:
                     marks[ledger.partition] = PartitionMarks(spans)
                 own = marks[ledger.partition]
-                search.search(Path(ledger, turns.get(account, ()), spans, own, prices))
-            return search.violations, search.assessed, search.excused
+                search.search(Path(ledger, judge.turns, spans, own, prices))
+            return violations + search.violations, assessed + search.assessed, search.excused
 
         if total >= self.aside_from and can_go_aside():
             other = Aside(lambda: share(1, 2))
             halves = [share(0, 2), other.result()]
         else:
             halves = [share(0, 1)]
-        self.progress("crossings of accounts", total, total)
+        self.progress("commands and crossings", total, total)
         for violations, assessed, excused in halves:
             self.report.add(violations)
             self.report.assessed += assessed

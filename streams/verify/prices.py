@@ -43,6 +43,8 @@ class FloatPrices:
         self.clock = np.asarray(market.clock, dtype=np.int64)
         self.appended = np.maximum.accumulate(np.asarray(market.appended, dtype=np.int64))
         self._rows: dict[str, Row] = {}
+        self._series: dict[str, tuple[Ints, Ints]] = {}
+        """Offsets and times of symbol/kind, converted once."""
 
     def at(self, offset: int) -> int:
         """Return the index of the last tick up to `offset`, -1 before the first."""
@@ -69,12 +71,15 @@ class FloatPrices:
 
     def ages(self, key: str, ticks: Ints) -> Ints:
         """Return by tick how old the price of symbol/kind is on the event clock, in ms."""
-        series = self._market.series[key]
-        places = np.searchsorted(
-            np.asarray(series.offsets, dtype=np.int64), self._offsets[ticks], side="right"
-        )
-        times = np.asarray(series.times, dtype=np.int64)[np.maximum(places - 1, 0)]
-        return self.clock[ticks] - times
+        if key not in self._series:
+            series = self._market.series[key]
+            self._series[key] = (
+                np.asarray(series.offsets, dtype=np.int64),
+                np.asarray(series.times, dtype=np.int64),
+            )
+        offsets, times = self._series[key]
+        places = np.searchsorted(offsets, self._offsets[ticks], side="right")
+        return self.clock[ticks] - times[np.maximum(places - 1, 0)]
 
     def extremes(self, name: str, first: int, last: int) -> tuple[float, float]:
         """Return the lowest and highest price from `first` to `last`, or of a bit more."""

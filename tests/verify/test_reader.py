@@ -42,7 +42,7 @@ async def test_a_run_on_real_topics_is_read_whole_and_clean(kafka: str, topic_pr
     assert report.clean, "\n".join(report.lines())
     assert report.ticks == 9
     assert report.commands["warning"] == 4
-    assert {"reading topics", "crossings of accounts"} <= set(seen)
+    assert {"reading topics", "commands and crossings"} <= set(seen)
 
 
 async def test_a_missing_topic_is_named(kafka: str, topic_prefix: str) -> None:
