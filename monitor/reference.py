@@ -18,6 +18,7 @@ from monitor.schema.reference import (
     Currency,
     Fees,
     Instrument,
+    OptionParameters,
     Policy,
     PositionTier,
     ReferenceFile,
@@ -34,6 +35,11 @@ __all__ = [
 ]
 
 DEFAULT_FEES = "default"
+DEFAULT_OPTIONS = {
+    "BTC": OptionParameters(c=Decimal("0.03")),
+    "ETH": OptionParameters(c=Decimal("0.05")),
+}
+"""MM-3."""
 _SECTIONS = {"currency": "currencies", "instrument": "instruments", "fees": "fees"}
 """Key prefix → section of the file, of what is given by name."""
 _SINGLES = ("policy", "options", "portfolio")
@@ -59,6 +65,8 @@ class Reference:
     fees: Mapping[str, Fees]
     policy: Policy
     sha256: str = ""
+    options: Mapping[str, OptionParameters] = field(default_factory=lambda: DEFAULT_OPTIONS)
+    """Underlying → MM-3's parameters."""
     sizes: dict[str, Decimal] = field(default_factory=dict, compare=False)
     """Instrument → contract value × multiplier."""
 
@@ -96,6 +104,15 @@ class Reference:
             if i.kind == "spot"
         }
 
+    @cached_property
+    def forwards(self) -> dict[tuple[str, int], tuple[str, ...]]:
+        """(underlying, expiry) → its dated futures, linear ones first, by name (MM-3)."""
+        found: dict[tuple[str, int], list[tuple[bool, str]]] = {}
+        for name, i in self.instruments.items():
+            if i.kind == "future" and i.expiry is not None:
+                found.setdefault((i.underlying, i.expiry), []).append((i.inverse, name))
+        return {key: tuple(name for _, name in sorted(names)) for key, names in found.items()}
+
 
 def position_tier(tiers: tuple[PositionTier, ...], size: Decimal) -> tuple[int, PositionTier, bool]:
     """MM-2: return (1-based tier, its entry, whether `size` lies beyond the last)."""
@@ -125,6 +142,7 @@ def _contradictions(raw: Any) -> list[str]:
     """
     currencies, instruments = _section(raw, "currencies"), _section(raw, "instruments")
     known = {*currencies, "USD"}
+    priced = {*DEFAULT_OPTIONS, *_section(raw, "options")}
     errors: list[str] = []
     if not currencies:
         return errors  # said already, and all that follows from it would be noise
@@ -133,6 +151,10 @@ def _contradictions(raw: Any) -> list[str]:
             currency = instrument.get(label)
             if isinstance(currency, str) and currency not in known:
                 errors.append(f"instruments.{name}.{label}: unknown currency {currency}")
+        if instrument.get("kind") == "option" and str(instrument.get("underlying")) not in priced:
+            errors.append(
+                f"options.{instrument.get('underlying')}: needed by {name} and not given (MM-3)"
+            )
         if "/" in str(name):
             errors.append(f"instruments.{name}: an instrument id must not contain '/'")
     for name, entry in currencies.items():
@@ -230,4 +252,5 @@ def load_reference(raw: Any, *, sha256: str | None = None) -> Reference:
         fees=parsed.fees,
         policy=parsed.policy,
         sha256=sha256,
+        options={**DEFAULT_OPTIONS, **parsed.options},
     )

@@ -6,16 +6,31 @@ from decimal import Decimal
 
 import msgspec
 
-from monitor.exact import ZERO
+from monitor.exact import ONE, ZERO
 from monitor.reference import Reference
 from monitor.schema.events import MarginMode, Mode, PositionMode, PositionSide, Side
 
-__all__ = ["Account", "Balance", "EndedOrder", "Held", "OpenOrder", "Position", "position_key"]
+__all__ = [
+    "Account",
+    "Balance",
+    "EndedOrder",
+    "Held",
+    "IsolatedPosition",
+    "OpenOrder",
+    "Position",
+    "isolated_key",
+    "position_key",
+]
 
 
 def position_key(instrument: str, side: PositionSide) -> str:
     """Return the key of a cross position in `Account.positions`, `instrument/side`."""
     return f"{instrument}/{side}"
+
+
+def isolated_key(instrument: str, side: PositionSide) -> str:
+    """Return the key of an isolated position in `Account.isolated`, as ids and leverages name it."""
+    return f"{instrument}/isolated/{side}"
 
 
 class Balance(msgspec.Struct, array_like=True):
@@ -36,6 +51,28 @@ class Position(msgspec.Struct, array_like=True):
     side: PositionSide
     quantity: Decimal
     entry_price: Decimal
+
+
+class IsolatedPosition(msgspec.Struct, array_like=True):
+    """MR-3: a position with a margin of its own, no part of the cross ratio.
+
+    On a derivative `quantity` is in contracts. On a spot instrument it is a margin position:
+    base coin bought on (positive) or sold from (negative) a debt of its own.
+    """
+
+    instrument: str
+    side: PositionSide
+    quantity: Decimal
+    entry_price: Decimal
+    margin: Decimal
+    """In `margin_currency`."""
+    margin_currency: str
+    leverage: Decimal = ONE
+    liability: Decimal = ZERO
+    """What a margin position owes besides interest, in `liability_currency`; never negative."""
+    liability_currency: str = ""
+    accrued_interest: Decimal = ZERO
+    """In `liability_currency`."""
 
 
 class OpenOrder(msgspec.Struct, array_like=True):
@@ -104,7 +141,9 @@ class Account(msgspec.Struct, omit_defaults=True):
     restricted: tuple[str, ...] = ()
     balances: dict[str, Balance] = {}
     positions: dict[str, Position] = {}
-    """`instrument/side` → position."""
+    """`instrument/side` → cross position."""
+    isolated: dict[str, IsolatedPosition] = {}
+    """`instrument/isolated/side` → isolated position."""
     orders: dict[str, OpenOrder] = {}
     ended: dict[str, EndedOrder] = {}
     """The last orders that ended, oldest first."""
@@ -146,12 +185,14 @@ class Account(msgspec.Struct, omit_defaults=True):
             key: Position(p.instrument, p.side, p.quantity, p.entry_price)
             for key, p in self.positions.items()
         }
+        twin.isolated = {key: msgspec.structs.replace(p) for key, p in self.isolated.items()}
         twin.orders = dict(self.orders)
         return twin
 
     def unknown_to(self, reference: Reference) -> list[str]:
         """Return what the account holds or orders that a reference set does not (or no longer) know."""
         instruments = {p.instrument for p in self.positions.values()}
+        instruments.update(p.instrument for p in self.isolated.values())
         instruments.update(o.instrument for o in self.orders.values())
         unknown = [name for name in instruments if name not in reference.instruments]
         unknown += [

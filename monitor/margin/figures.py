@@ -8,7 +8,7 @@ from decimal import Decimal
 from monitor.exact import ZERO
 from monitor.schema.events import Mode, PositionSide
 
-__all__ = ["CurrencyFigures", "Figures", "OrderFigures", "PositionFigures"]
+__all__ = ["CurrencyFigures", "Figures", "IsolatedFigures", "OrderFigures", "PositionFigures"]
 
 
 @dataclass(slots=True)
@@ -34,6 +34,8 @@ class CurrencyFigures:
     borrow_margin_usd: Decimal
     """CU-8."""
     borrow_leverage: Decimal
+    options_value: Decimal = ZERO
+    """CU-3."""
 
     @property
     def available(self) -> Decimal:
@@ -48,7 +50,10 @@ class CurrencyFigures:
 
 @dataclass(slots=True)
 class PositionFigures:
-    """One cross position: contracts (negative short), PnL in the settle coin, the rest in USD."""
+    """One cross position: contracts (negative short), PnL in the settle coin, the rest in USD.
+
+    Of an option `unrealised_pnl` is 0 and `options_value` (CU-3, settle coin) what it is worth.
+    """
 
     key: str
     instrument: str
@@ -61,6 +66,40 @@ class PositionFigures:
     maintenance_margin: Decimal
     tier: int
     beyond_last_tier: bool
+    options_value: Decimal = ZERO
+
+
+@dataclass(slots=True)
+class IsolatedFigures:
+    """MR-3: one isolated position's own account, in USD unless the name says otherwise."""
+
+    key: str
+    instrument: str
+    side: PositionSide
+    quantity: Decimal
+    mark: Decimal
+    """A margin position's is the index of its base in its quote."""
+    notional_usd: Decimal
+    """A margin position's is its debt's."""
+    margin: Decimal
+    """In `margin_currency`."""
+    margin_currency: str
+    unrealised_pnl: Decimal
+    """In the settle (a margin position: quote) currency, interest of its debt taken off."""
+    equity: Decimal
+    """Margin + PnL."""
+    maintenance_margin: Decimal
+    liquidation_fee: Decimal
+    ratio: Decimal | None
+    tier: int
+    beyond_last_tier: bool
+    symbols: tuple[str, ...] = ()
+    """The prices it is made of, as `symbol/kind`."""
+
+    @property
+    def requirement(self) -> Decimal:
+        """MR-3's denominator."""
+        return self.maintenance_margin + self.liquidation_fee
 
 
 @dataclass(slots=True)
@@ -71,7 +110,10 @@ class OrderFigures:
     opening: Decimal
     """Contracts that open or add (MM-2); 0 for spot."""
     gives: str | None
-    """Spot: the currency it freezes."""
+    """The currency it freezes; None for a cross derivative order, which freezes its fee alone."""
+    frozen: Decimal = ZERO
+    """CU-4: what it freezes, fee included, in `freezes`."""
+    freezes: str | None = None
 
 
 @dataclass(slots=True)
@@ -89,6 +131,10 @@ class Figures:
     spot_order_loss: Decimal = ZERO
     estimated_fees: Decimal = ZERO
     frozen_usd: Decimal = ZERO
+    frozen_isolated_usd: Decimal = ZERO
+    """AE-1: equity frozen by isolated orders."""
+    frozen_premium_usd: Decimal = ZERO
+    """AE-1: premium and fee frozen by option buys."""
     available_margin: Decimal = ZERO
     position_value: Decimal = ZERO
     leverage: Decimal | None = None
@@ -98,6 +144,7 @@ class Figures:
     """OC-1's right part: margin of orders that open or add, and of borrowing they cause."""
     currencies: dict[str, CurrencyFigures] = field(default_factory=dict)
     positions: dict[str, PositionFigures] = field(default_factory=dict)
+    isolated: dict[str, IsolatedFigures] = field(default_factory=dict)
     orders: dict[str, OrderFigures] = field(default_factory=dict)
     symbols: tuple[str, ...] = ()
     """The prices used, as `symbol/kind`."""

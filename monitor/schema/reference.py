@@ -21,6 +21,7 @@ __all__ = [
     "InstrumentKind",
     "JumpGuard",
     "Level",
+    "OptionParameters",
     "Policy",
     "PositionTier",
     "ReferenceFile",
@@ -138,6 +139,17 @@ class Instrument(Message):
             errors.append(f"settle: {self.settle} given, {contract} contract settles in {expected}")
         if not self.position_tiers:
             errors.append(f"position_tiers: {named} needs at least one")
+        if self.kind == "option":
+            errors += [
+                f"{label}: {named} needs it"
+                for label in ("expiry", "strike", "option_type")
+                if getattr(self, label) is None
+            ]
+            if self.settle not in (None, self.underlying, self.quote):
+                errors.append(
+                    f"settle: {self.settle} given, an option settles in {self.underlying} or "
+                    f"{self.quote}"
+                )
         _refuse(errors)
         return self
 
@@ -154,6 +166,17 @@ class JumpGuard(Message):
 
     percent: Positive
     confirm: Annotated[int, Field(ge=1)] = 2
+
+
+class OptionParameters(Message):
+    """MM-3: what the margin of short options on one underlying is made of.
+
+    `a` and `b` as shares; `c` in coin per coin (coin-margined) or of the index (USD-margined).
+    """
+
+    a: Rate = Decimal("0.1")
+    b: Rate = Decimal("0.15")
+    c: Rate
 
 
 Level = Amount | dict[Mode | Literal["default"], Amount]
@@ -184,6 +207,20 @@ class Policy(Message):
     tier_steps_down: Annotated[int, Field(ge=1, le=100)] = 2
     debt_size: Literal["tier_step", "smallest"] = "tier_step"
     takeover_at_first_tier: bool = False
+    symbol_caps: dict[str, Positive] = {}
+    """RD-6: USD of notional commanded per symbol and second; `*` serves the symbols not named."""
+    suspension_ratio: NonNegative = Decimal("1.2")
+    """OV-5: no borrowing at or below this ratio."""
+    coin_check: Literal["margin_and_fee", "fee"] = "margin_and_fee"
+    manual_margin_at_1x: bool = False
+    anticipate_funding: bool = False
+    interest_booking: Literal["monitor", "exchange"] = "monitor"
+    recording_seconds: NonNegative = Decimal(60)
+    deduction_seconds: Positive = Decimal(180)
+    quota_covers: Literal["unrealised", "all"] = "unrealised"
+    charge_when_off: bool = False
+    """IN-2: charge the excess over the quota while auto-borrow is off, instead of converting only."""
+    conversion_order: Literal["highest_rate_first", "lowest_rate_first"] = "highest_rate_first"
 
     @model_validator(mode="after")
     def _consistent(self) -> Policy:
@@ -214,6 +251,11 @@ class Policy(Message):
                 f"expire_seconds {self.expire_seconds} is less than attempts × confirm_seconds, "
                 f"so the last attempt would be dead on arrival"
             )
+        if self.deduction_seconds < self.recording_seconds:
+            errors.append(
+                f"deduction_seconds {self.deduction_seconds} lies before the end of the recording "
+                f"window, {self.recording_seconds}"
+            )
         _refuse(errors)
         return self
 
@@ -233,5 +275,6 @@ class ReferenceFile(Message):
     instruments: dict[str, Instrument] = {}
     fees: dict[str, Fees] = {}
     policy: Policy = Policy()
-    options: dict[str, Any] = {}
+    options: dict[str, OptionParameters] = {}
+    """Underlying → parameters; BTC and ETH have defaults (MM-3)."""
     portfolio: tuple[dict[str, Any], ...] = ()

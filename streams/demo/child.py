@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 def _worker(plan: Plan, folder: Folder, worker_id: str) -> int:
     from streams.worker import run
 
-    asyncio.run(folder.passed("inputs"))
+    asyncio.run(folder.passed("topics"))
     return run(plan.settings(worker_id))
 
 
