@@ -153,7 +153,7 @@ class Engine:
         if self.prices.take(tick, offset, self.reference.policy, at) == "accepted":
             named = list(self.watch.concerned(key, float(tick.price), first=first))
             if first:
-                named = self._priced_otherwise(routes, named)
+                named = self._priced_otherwise(routes, named, key)
             if named:
                 cause = Cause(kind="tick", symbol=tick.symbol, price=tick.price, ts=tick.ts)
                 found = self.examine(named, cause)
@@ -253,14 +253,15 @@ class Engine:
         return max(self.now, max((tick.ts for tick, _ in batch), default=0))
 
     def _priced_otherwise(
-        self, routes: dict[str, tuple[str, str | None]], named: list[str]
+        self, routes: dict[str, tuple[str, str | None]], named: list[str], key: str
     ) -> list[str]:
         """PX-2: a first price can change how currencies are priced; compile those accounts anew.
 
-        `routes`: how they were priced before it.
+        `routes`: how they were priced before it. The first mark of a future, `key`, can become the
+        forward of options (MM-3).
         """
         changed = {coin for coin, before in routes.items() if self.prices.route(coin) != before}
-        again = sorted(self.watch.unpriced)
+        again = sorted(self.watch.unpriced) + self.watch.awaiting(key)
         if changed:
             again += self.watch.rerouted(changed)
         for account_id in again:

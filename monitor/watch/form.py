@@ -23,7 +23,8 @@ from monitor.exact import ONE, ZERO
 from monitor.margin.derivative_orders import cross_leverage, opening_parts
 from monitor.prices import PriceBook
 from monitor.reference import Reference, borrow_tier, position_tier
-from monitor.schema.reference import Currency
+from monitor.schema.reference import Currency, Instrument
+from monitor.watch.dependence import forward_of, isolated_currencies
 
 __all__ = ["Contract", "Debt", "Form", "Holding", "SpotOrder", "compile_form"]
 
@@ -106,7 +107,7 @@ class Form(NamedTuple):
     auto_borrow: bool
     taker: float
     currencies: tuple[str, ...]
-    """The names of the holdings."""
+    """The names of the holdings, then of what else is needed the index of."""
     holdings: tuple[Holding, ...]
     contracts: tuple[Contract, ...]
     spot_orders: tuple[SpotOrder, ...]
@@ -115,6 +116,8 @@ class Form(NamedTuple):
     exact_only: bool
     columns: tuple[int, ...]
     """Every column the account depends on."""
+    awaited: tuple[str, ...] = ()
+    """Keys of prices that never came: the first one changes the form (MM-3's forward)."""
 
 
 _NOTHING = Balance()
@@ -128,12 +131,15 @@ def compile_form(account: Account, reference: Reference, prices: PriceBook, colu
 class _Compiler:
     __slots__ = (
         "account",
+        "apart",
+        "awaited",
         "column",
         "contracts",
         "exact_only",
         "fees",
         "frozen",
         "names",
+        "others",
         "prices",
         "reference",
         "settling",
@@ -155,6 +161,11 @@ class _Compiler:
         self.contracts: list[Contract] = []
         self.spot_orders: list[SpotOrder] = []
         self.exact_only = False
+        self.apart: set[int] = set()
+        """Columns of what is assessed exactly alone."""
+        self.others: dict[str, None] = {}
+        """Currencies it needs the index of, without holding them."""
+        self.awaited: set[str] = set()
 
     def run(self) -> Form:
         account = self.account
@@ -163,14 +174,15 @@ class _Compiler:
                 self._holding(name)
         self._contracts()
         self._spot_orders()
+        self._isolated()
         holdings = tuple(self._compile_holding(name) for name in self.names)
         columns = {h.column for h in holdings} | {h.bridge for h in holdings}
-        columns |= {c.column for c in self.contracts}
+        columns |= {c.column for c in self.contracts} | self.apart
         columns.discard(-1)
         return Form(
             auto_borrow=account.auto_borrow,
             taker=float(self.taker.spot_taker),
-            currencies=tuple(self.names),
+            currencies=(*self.names, *self.others),
             holdings=holdings,
             contracts=tuple(self.contracts),
             spot_orders=tuple(self.spot_orders),
@@ -179,7 +191,49 @@ class _Compiler:
             ),
             exact_only=self.exact_only,
             columns=tuple(sorted(columns)),
+            awaited=tuple(sorted(self.awaited)),
         )
+
+    def _isolated(self) -> None:
+        """MR-3: isolated positions and orders are left to decimals."""
+        account, instruments = self.account, self.reference.instruments
+        for position in account.isolated.values():
+            self.exact_only = True
+            instrument = instruments[position.instrument]
+            if instrument.kind != "spot":
+                self.apart.add(self.column(f"{position.instrument}/mark"))
+            for name in isolated_currencies(position, instrument):
+                self._index_apart(name)
+        for order in account.orders.values():
+            if order.margin_mode == "isolated":
+                self._order_apart(order.instrument, instruments[order.instrument])
+
+    def _order_apart(self, name: str, instrument: Instrument) -> None:
+        self.exact_only = True
+        if instrument.kind == "spot":
+            self._holding(instrument.underlying)
+            self._holding(instrument.quote)
+        else:
+            self.apart.add(self.column(f"{name}/mark"))
+            self._holding(instrument.settle or instrument.quote)
+
+    def _option(self, name: str, instrument: Instrument, *, short: bool) -> None:
+        """CU-3, MM-3: options are left to decimals; long and bought ones need their mark alone."""
+        self._order_apart(name, instrument)
+        if short:
+            self._index_apart(instrument.underlying)
+            future, awaited = forward_of(instrument, self.reference, self.prices)
+            self.awaited.update(awaited)
+            if future is not None:
+                self.apart.add(self.column(f"{future}/mark"))
+
+    def _index_apart(self, name: str) -> None:
+        if name != "USD":
+            self.others[name] = None
+            own, through = self.prices.route(name)
+            self.apart.add(self.column(own))
+            if through is not None:
+                self.apart.add(self.column(through))
 
     def _counts_nothing(self, name: str, balance: Balance) -> bool:
         """PX-3: a positive coin that counts 0 changes no ratio, priced or not."""
@@ -197,11 +251,24 @@ class _Compiler:
             order
             for _, order in sorted(account.orders.items())
             if reference.instruments[order.instrument].kind != "spot"
+            and order.margin_mode == "cross"
         ]
         opening = opening_parts(account, orders) if orders else {}
         alone: dict[tuple[str, str], Decimal] = {}
         gross: dict[tuple[str, str], Decimal] = {}
-        for position in account.positions.values():
+        positions = list(account.positions.values())
+        for position in positions:
+            instrument = reference.instruments[position.instrument]
+            if instrument.kind == "option":
+                self._option(position.instrument, instrument, short=position.quantity < 0)
+                self.settling.add(instrument.settle or instrument.quote)
+        for order in orders:
+            instrument = reference.instruments[order.instrument]
+            if instrument.kind == "option":
+                self._option(order.instrument, instrument, short=order.side == "sell")
+        positions = [p for p in positions if reference.instruments[p.instrument].kind != "option"]
+        orders = [o for o in orders if reference.instruments[o.instrument].kind != "option"]
+        for position in positions:
             instrument = reference.instruments[position.instrument]
             group = (instrument.family, instrument.kind)
             alone[group] = alone.get(group, ZERO) + abs(position.quantity)
@@ -212,7 +279,7 @@ class _Compiler:
             group = (instrument.family, instrument.kind)
             gross[group] = gross.get(group, ZERO) + opening[order.order_id]
         taker = float(self.taker.derivative_taker)
-        for position in account.positions.values():
+        for position in positions:
             instrument = reference.instruments[position.instrument]
             group = (instrument.family, instrument.kind)
             tier = position_tier(instrument.position_tiers, gross[group])[1]
@@ -263,7 +330,7 @@ class _Compiler:
         account = self.account
         for _, order in sorted(account.orders.items()):
             instrument = self.reference.instruments[order.instrument]
-            if instrument.kind != "spot":
+            if instrument.kind != "spot" or order.margin_mode == "isolated":
                 continue
             if order.price is None:
                 self.exact_only = True

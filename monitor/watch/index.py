@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from monitor.account.state import Account
 from monitor.ladder import Ladder
@@ -15,7 +16,15 @@ from monitor.watch.census import Census
 from monitor.watch.form import Form, compile_form
 from monitor.watch.screen import Screen
 
-__all__ = ["Standing", "Watch", "Watched"]
+__all__ = ["IsolatedStanding", "Standing", "Watch", "Watched"]
+
+
+class IsolatedStanding(NamedTuple):
+    """MR-3: where one isolated position stands on its own ladder."""
+
+    key: str
+    ladder: Ladder
+    zone: int
 
 
 @dataclass(slots=True, frozen=True)
@@ -27,6 +36,8 @@ class Standing:
     """How many levels of the ladder its ratio is above."""
     short: bool
     """OC-1's inequality, where there is something to cancel."""
+    isolated: tuple[IsolatedStanding, ...] = ()
+    """MR-3: where its isolated positions stand, in the order of their keys."""
 
     @property
     def band(self) -> Band:
@@ -63,6 +74,8 @@ class Watch:
         self.census = Census()
         self._unpriced: set[str] = set()
         self._every_tick: dict[int, set[str]] = {}
+        self._awaiting: dict[str, set[str]] = {}
+        """Price key → accounts whose form changes with its first price."""
 
     def put(self, account: Account, reference: Reference, prices: PriceBook) -> Watched:
         """Take an account whose book, or whose reference data, changed."""
@@ -84,6 +97,7 @@ class Watch:
             self._without_prices(watched)
             return watched
         self._unpriced.discard(name)
+        self._await(watched, form.awaited)
         watched.form = form
         self._pin(watched, watched.always or form.exact_only)
         return watched
@@ -96,10 +110,15 @@ class Watch:
             if watched.form is not None and not currencies.isdisjoint(watched.form.currencies)
         ]
 
+    def awaiting(self, key: str) -> list[str]:
+        """Name the accounts that are to be put again when `key` gets its first price (MM-3)."""
+        return sorted(self._awaiting.get(key, ()))
+
     def drop(self, account_id: str) -> None:
         """Forget an account."""
         watched = self.watched.pop(account_id, None)
         if watched is not None:
+            self._await(watched, ())
             self._pin(watched, False)
             del self._by_slot[watched.slot]
             self.census.forget(watched.slot)
@@ -175,7 +194,14 @@ class Watch:
         """The accounts that miss a price (PX-3)."""
         return self._unpriced
 
+    def _await(self, watched: Watched, keys: tuple[str, ...]) -> None:
+        for key in watched.form.awaited if watched.form is not None else ():
+            self._awaiting[key].discard(watched.account_id)
+        for key in keys:
+            self._awaiting.setdefault(key, set()).add(watched.account_id)
+
     def _without_prices(self, watched: Watched) -> None:
+        self._await(watched, ())
         watched.form = None
         watched.standing = None
         self.census.mark(watched.slot, "unpriced")
