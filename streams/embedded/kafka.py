@@ -47,6 +47,7 @@ _SETTINGS = {
     "num.network.threads": "2",
     "num.io.threads": "4",
 }
+_PROTOCOLS = {"CONTROLLER": "PLAINTEXT"}
 _FORMAT_SECONDS = 60
 # Metadata, version 1, no topics, correlation id 1, no client id: answered with the live brokers.
 _METADATA_REQUEST = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
@@ -55,8 +56,8 @@ _METADATA_REQUEST = struct.pack(">ihhihi", 14, 3, 1, 1, -1, 0)
 class Kafka(Server):
     """A broker that keeps its data directory and port over restarts.
 
-    `settings` are broker properties that are added to, or replace, the defaults here. `record_to`
-    is for `make setup`: see `java.java_command`. Starting raises JarsError when `make setup` has
+    `listeners` are further ones, security protocol → port on loopback. `settings` are broker
+    properties that are added to, or replace, the defaults here. `record_to` is for `make setup`: see `java.java_command`. Starting raises JarsError when `make setup` has
     not run.
     """
 
@@ -65,10 +66,12 @@ class Kafka(Server):
         data_dir: Path,
         *,
         port: int | None = None,
+        listeners: Mapping[str, int] | None = None,
         settings: Mapping[str, str] | None = None,
         record_to: Path | None = None,
     ) -> None:
         super().__init__("Kafka", data_dir, port)
+        self._listeners = dict(listeners or {})
         self._settings = dict(settings or {})
         self._record_to = record_to
 
@@ -90,10 +93,16 @@ class Kafka(Server):
     def _write_properties(self) -> Path:
         # Only the broker's own process knows it, so it may change at every start.
         controller = f"{LOOPBACK}:{free_port(but=self.port)}"
+        own = [f"PLAINTEXT://{self.bootstrap}"]
+        own += [f"{protocol}://{LOOPBACK}:{port}" for protocol, port in self._listeners.items()]
         settings = {
             **_SETTINGS,
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "listeners": ",".join([*own, f"CONTROLLER://{controller}"]),
+            "advertised.listeners": ",".join(own),
+            "listener.security.protocol.map": ",".join(
+                f"{name}:{_PROTOCOLS.get(name, name)}"
+                for name in ("CONTROLLER", "PLAINTEXT", *self._listeners)
+            ),
             "controller.quorum.voters": f"1@{controller}",
             "log.dirs": str(self._logs_dir),
             **self._settings,

@@ -47,6 +47,10 @@ class Command:
         """SIGCONT."""
         self._running.send_signal(signal.SIGCONT)
 
+    def wait(self, seconds: float) -> int:
+        """Return the exit code once it has ended by itself. Raises TimeoutExpired."""
+        return self._running.wait(seconds)
+
     def end(self, seconds: float) -> int:
         """SIGTERM; return the exit code. Raises TimeoutExpired when it does not end."""
         self._running.send_signal(signal.SIGTERM)
