@@ -84,29 +84,14 @@ class Activity:
         )
         if quantity <= 0:
             return False
-        now = self._exchange.now()
         position_side = "net"
         reduce_only = False
         if not contract.is_spot:
             position_side = self._side_of(account, contract)
             closing = "buy" if self._is_short(account, contract, position_side) else "sell"
             reduce_only = side == closing and rng.random() < 0.7
-        order = wire.Order(
-            account_id=account.account_id,
-            order_id=self._exchange.new_id(account, "o"),
-            version=1,
-            instrument=contract.name,
-            side=side,  # type: ignore[arg-type]
-            position_side=position_side,  # type: ignore[arg-type]
-            margin_mode="cross",
-            price=plain(price),
-            quantity=plain(quantity),
-            filled_quantity="0",
-            status="open",
-            reduce_only=reduce_only,
-            auto_borrow=False,
-            created_ts=now,
-            ts=now,
+        order = self._order(
+            account, contract, side, position_side, price, quantity, reduce_only=reduce_only
         )
         if _bearable(account, order, contract) < quantity:
             return False
@@ -144,8 +129,27 @@ class Activity:
         quantity = whole_lots(largest * Decimal(self._rng.randint(1, 20)) / 1000, contract.lot)
         price = round_price(market, contract.tick, up=side == "buy")
         position_side = "net" if contract.is_spot else self._side_of(account, contract)
+        order = self._order(account, contract, side, position_side, price, quantity)
+        if quantity <= 0 or _bearable(account, order, contract) < quantity:
+            return False
+        self._exchange.fill(account, order, quantity, price)
+        self._exchange.close_order(account, order, quantity)
+        return True
+
+    def _order(
+        self,
+        account: Account,
+        contract: Contract,
+        side: str,
+        position_side: str,
+        price: Decimal,
+        quantity: Decimal,
+        *,
+        reduce_only: bool = False,
+    ) -> wire.Order:
+        """Return a new order of the account's own, without auto-borrow."""
         now = self._exchange.now()
-        order = wire.Order(
+        return wire.Order(
             account_id=account.account_id,
             order_id=self._exchange.new_id(account, "o"),
             version=1,
@@ -157,16 +161,11 @@ class Activity:
             quantity=plain(quantity),
             filled_quantity="0",
             status="open",
-            reduce_only=False,
+            reduce_only=reduce_only,
             auto_borrow=False,
             created_ts=now,
             ts=now,
         )
-        if quantity <= 0 or _bearable(account, order, contract) < quantity:
-            return False
-        self._exchange.fill(account, order, quantity, price)
-        self._exchange.close_order(account, order, quantity)
-        return True
 
     def _pick(self, account: Account) -> tuple[Contract, Decimal, Decimal] | None:
         """Return an instrument that the account is in already, its price, and how much is held."""
