@@ -7,7 +7,14 @@ from decimal import Decimal
 from monitor.exact import ONE
 from monitor.schema.reference import Instrument
 
-__all__ = ["delta_in_coin", "notional_usd", "order_fee", "unrealised_pnl"]
+__all__ = [
+    "delta_in_coin",
+    "mean_entry",
+    "notional_usd",
+    "order_fee",
+    "trade_value",
+    "unrealised_pnl",
+]
 
 
 def unrealised_pnl(
@@ -39,6 +46,26 @@ def order_fee(
     instrument: Instrument, size: Decimal, contracts: Decimal, price: Decimal, taker: Decimal
 ) -> Decimal:
     """CU-4: return a derivative order's estimated fee in the settle currency."""
-    if instrument.inverse:
-        return contracts * size / price * taker
-    return contracts * size * price * taker
+    return trade_value(instrument, size, contracts, price) * taker
+
+
+def trade_value(
+    instrument: Instrument, size: Decimal, contracts: Decimal, price: Decimal
+) -> Decimal:
+    """Return what `contracts` are worth at `price`, in the settle (spot: quote) currency.
+
+    Of an option it is the premium: its price is in the settle currency, whatever `inverse` says.
+    """
+    if instrument.inverse and instrument.kind != "option":
+        return contracts * size / price
+    return contracts * size * price
+
+
+def mean_entry(
+    instrument: Instrument, before: Decimal, entry: Decimal, added: Decimal, price: Decimal
+) -> Decimal:
+    """Return the mean entry price: arithmetic for linear, harmonic for inverse contracts."""
+    total = before + added
+    if instrument.inverse and instrument.kind != "option":
+        return total / (before / entry + added / price)
+    return (before * entry + added * price) / total

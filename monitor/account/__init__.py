@@ -17,8 +17,10 @@ from monitor.account.state import (
     Balance,
     EndedOrder,
     Held,
+    IsolatedPosition,
     OpenOrder,
     Position,
+    isolated_key,
     position_key,
 )
 
@@ -29,6 +31,7 @@ __all__ = [
     "EndedOrder",
     "EventSource",
     "Held",
+    "IsolatedPosition",
     "OpenOrder",
     "Outcome",
     "Position",
@@ -37,6 +40,7 @@ __all__ = [
     "Taken",
     "decode",
     "expire_unknown",
+    "isolated_key",
     "open_account",
     "position_key",
     "take",

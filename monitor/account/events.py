@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from monitor.account.exceptions import Rejected
 from monitor.account.fills import apply_fill
 from monitor.account.orders import apply_order, count_fill
-from monitor.account.settings import apply_settings, check_settings, check_tradable
+from monitor.account.positions import check_side, check_tradable
+from monitor.account.settings import apply_settings, check_settings
 from monitor.account.state import Account, Held
 from monitor.account.transfers import apply_transfer, repay_by_itself
 from monitor.reference import Reference
@@ -74,7 +75,7 @@ def open_account(message: AccountSettings, reference: Reference) -> Account:
     """Return a new book made from one `accounts` message. Raises `Rejected`."""
     check_settings(message, reference)
     account = Account(message.account_id)
-    apply_settings(account, message)
+    apply_settings(account, message, reference)
     account.account_seq = message.account_seq
     return account
 
@@ -158,7 +159,7 @@ def _take_base(
         _release(account, reference, applied, refused)
         return Taken("applied", tuple(applied), tuple(refused))
     was_known = account.known
-    apply_settings(account, event)
+    apply_settings(account, event, reference)
     account.account_seq = event.account_seq
     account.out_of_sync = False
     applied, refused = [event], []
@@ -300,7 +301,7 @@ def _apply(account: Account, event: AccountEvent, reference: Reference) -> bool:
     """Change the book by one event; false when an order's version was known already."""
     if isinstance(event, AccountSettings):
         check_settings(event, reference)
-        apply_settings(account, event)
+        apply_settings(account, event, reference)
         return True
     if isinstance(event, Transfer):
         _check_currency(event.currency, reference)
@@ -310,13 +311,7 @@ def _apply(account: Account, event: AccountEvent, reference: Reference) -> bool:
         if instrument is None:
             raise Rejected(f"unknown instrument {event.instrument}")
         check_tradable(event.instrument, event.margin_mode, account.mode, reference)
-        if instrument.kind != "spot" and (event.position_side == "net") != (
-            account.position_mode == "net"
-        ):
-            raise Rejected(
-                f"position_side {event.position_side} does not fit the account's position_mode "
-                f"{account.position_mode}"
-            )
+        check_side(event.instrument, instrument, event, account.position_mode)
         if isinstance(event, Order):
             return apply_order(account, event)
         _check_currency(event.fee_currency, reference)

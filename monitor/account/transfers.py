@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from monitor.account.exceptions import Rejected
+from monitor.account.isolated import charge_interest, move_margin
 from monitor.account.state import Account, Balance
 from monitor.exact import ZERO
 from monitor.schema.events import Transfer
@@ -17,8 +18,12 @@ _SIGNS = {"deposit": 1, "withdrawal": -1, "interest": -1, "funding": 1, "adjustm
 def apply_transfer(account: Account, transfer: Transfer) -> set[str]:
     """Book one transfer; return the currencies whose cash rose. Raises `Rejected`."""
     amount = transfer.amount
-    if transfer.kind == "margin":
-        raise Rejected(f"transfer {transfer.transfer_id}: isolated margin is not supported")
+    if transfer.kind == "margin":  # MR-3
+        move_margin(account, transfer)
+        return set()
+    if transfer.kind == "interest" and transfer.instrument is not None:
+        charge_interest(account, transfer)
+        return set()
     if transfer.kind in ("borrow", "repay"):
         if account.mode != "spot":
             raise Rejected(

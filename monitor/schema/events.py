@@ -138,7 +138,11 @@ class BalanceSnapshot(Message):
 
 
 class PositionSnapshot(Message):
-    """One position: quantity in contracts, signed in net mode; entry price in quote currency."""
+    """One position: quantity in contracts, signed in net mode; entry price in quote currency.
+
+    An isolated one says its `margin`; on a spot instrument it is a margin position, quantity in base
+    coin, with a debt (`liability`, and `accrued_interest` in the same currency).
+    """
 
     instrument: Identifier
     position_side: PositionSide = "net"
@@ -150,6 +154,7 @@ class PositionSnapshot(Message):
     leverage: Positive | None = None
     liability: NonNegative | None = None
     liability_currency: Identifier | None = None
+    accrued_interest: NonNegative = ZERO
 
 
 class Snapshot(Message):

@@ -359,13 +359,7 @@ REFUSED: list[tuple[str, Mapping[str, Any], str]] = [
         {"instrument": "BTC-USDT-SWAP", "price": "1", "quantity": "1", "position_side": "long"},
         "does not fit the account's position_mode net",
     ),
-    (
-        "orders",
-        {"order_id": "o", "instrument": "BTC-USDT-SWAP", "margin_mode": "isolated"},
-        "isolated margin is not supported",
-    ),
     ("transfers", {"currency": "XYZ"}, "unknown currency XYZ"),
-    ("transfers", {"kind": "margin"}, "isolated margin is not supported"),
     ("accounts", {"mode": "portfolio"}, "portfolio margin is not supported"),
     ("accounts", {"collateral_off": ["XYZ"]}, "unknown currency XYZ in the account's settings"),
     (
