@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lock clean
+.PHONY: help setup demo test check format rules lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check: $(INSTALLED) ## lint, formatting and types, as the CI checks them
 format: $(INSTALLED) ## sort imports and format
 	$(BIN)/ruff check --select I --fix -q
 	$(BIN)/ruff format
+
+rules: $(INSTALLED) ## write docs/rules.md, and the names of tests that ship, anew
+	$(BIN)/python -m streams.rules
 
 lock: $(INSTALLED) ## pin the dependencies anew (ARGS=--upgrade takes newer ones)
 	$(BIN)/python -m pip install -q --disable-pip-version-check uv

@@ -280,3 +280,19 @@ def verify(
     from streams.commands.verify import run
 
     raise typer.Exit(run(as_json=as_json))
+
+
+@app.command()
+def rules(
+    codes: Annotated[
+        list[str] | None, typer.Argument(metavar="[CODE]...", help="Every place of these only.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list of rules.")] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="The page docs/rules.md.")
+    ] = False,
+) -> None:
+    """List every rule: its code, what it says, where it is done and which tests it has."""
+    from streams.commands.rules import run_rules
+
+    raise typer.Exit(run_rules(codes or (), as_json=as_json, as_markdown=as_markdown))

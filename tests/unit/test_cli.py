@@ -26,6 +26,7 @@ COMMANDS = (
     "watch",
     "evaluate",
     "verify",
+    "rules",
 )
 
 FILE = """\
