@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from monitor.account.interest import InterestState
 from monitor.exact import ONE, ZERO
 from monitor.reference import Reference
 from monitor.schema.events import MarginMode, Mode, PositionMode, PositionSide, Side
@@ -166,6 +167,8 @@ class Account(msgspec.Struct, omit_defaults=True):
     """Account topic → last offset folded in (H-5)."""
     event_ts: int = 0
     """The newest event's ts."""
+    interest: InterestState | None = None
+    """IN-1; None until the first hour is looked at, and where the exchange books interest."""
 
     def balance(self, currency: str) -> Balance:
         """Return the balance of `currency`, made when it is missing."""
