@@ -3,6 +3,7 @@
 from monitor.account.events import (
     GAP_MS,
     EventSource,
+    Observer,
     Outcome,
     Refusal,
     Taken,
@@ -12,6 +13,7 @@ from monitor.account.events import (
     take,
 )
 from monitor.account.exceptions import Rejected
+from monitor.account.interest import InterestState
 from monitor.account.state import (
     Account,
     Balance,
@@ -31,7 +33,9 @@ __all__ = [
     "EndedOrder",
     "EventSource",
     "Held",
+    "InterestState",
     "IsolatedPosition",
+    "Observer",
     "OpenOrder",
     "Outcome",
     "Position",

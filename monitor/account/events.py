@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from pydantic import ValidationError
 
@@ -20,6 +20,7 @@ from monitor.schema.events import AccountEvent, AccountSettings, Fill, Order, Tr
 __all__ = [
     "GAP_MS",
     "EventSource",
+    "Observer",
     "Outcome",
     "Refusal",
     "Taken",
@@ -71,6 +72,14 @@ class Taken(NamedTuple):
     refused: tuple[Refusal, ...] = ()
 
 
+class Observer(Protocol):
+    """Told of every event that changes a book, just before and just after it does (IN-1)."""
+
+    def before(self, account: Account, event: AccountEvent) -> None: ...
+
+    def after(self, account: Account, event: AccountEvent) -> None: ...
+
+
 def open_account(message: AccountSettings, reference: Reference) -> Account:
     """Return a new book made from one `accounts` message. Raises `Rejected`."""
     check_settings(message, reference)
@@ -87,6 +96,7 @@ def take(
     value: str,
     reference: Reference,
     now: int,
+    observer: Observer | None = None,
 ) -> Taken:
     """Take one event into the book, with every waiting event that it lets follow.
 
@@ -98,22 +108,22 @@ def take(
     account.offsets[source.topic] = source.offset
     account.event_ts = max(account.event_ts, event.ts)
     if isinstance(event, AccountSettings) and (event.snapshot is not None or not account.known):
-        return _take_base(account, event, source, value, reference, now)
+        return _take_base(account, event, source, value, reference, now, observer)
     if not account.known:
         return _hold(account, event, source, value, now)
     if event.account_seq is None or account.account_seq is None:
         first = account.account_seq is None and event.account_seq is not None
         if first:
             account.account_seq = event.account_seq
-        return _take_by_id(account, event, source, value, reference)
+        return _take_by_id(account, event, source, value, reference, observer)
     if event.account_seq <= account.account_seq:
         return Taken("repeat")
     if event.account_seq > account.account_seq + 1:
         return _hold(account, event, source, value, now)
     applied: list[AccountEvent] = []
     refused: list[Refusal] = []
-    _apply_next(account, event, source, value, reference, applied, refused)
-    _release(account, reference, applied, refused)
+    _apply_next(account, event, source, value, reference, applied, refused, observer)
+    _release(account, reference, applied, refused, observer)
     return Taken("applied", tuple(applied), tuple(refused))
 
 
@@ -139,6 +149,7 @@ def _take_base(
     value: str,
     reference: Reference,
     now: int,
+    observer: Observer | None,
 ) -> Taken:
     """Take a snapshot, or the first settings of an account: both set where counting begins."""
     if account.known:
@@ -156,16 +167,21 @@ def _take_base(
         account.account_seq = event.account_seq
         applied: list[AccountEvent] = []
         refused = [refusal]
-        _release(account, reference, applied, refused)
+        _release(account, reference, applied, refused, observer)
         return Taken("applied", tuple(applied), tuple(refused))
     was_known = account.known
+    if observer is not None:
+        observer.before(account, event)
     apply_settings(account, event, reference)
+    if observer is not None:
+        observer.after(account, event)
     account.account_seq = event.account_seq
     account.out_of_sync = False
     applied, refused = [event], []
     if not was_known:
-        _replay_held(account, reference, applied, refused, every=event.account_seq is None)
-    _release(account, reference, applied, refused)
+        every = event.account_seq is None
+        _replay_held(account, reference, applied, refused, observer, every=every)
+    _release(account, reference, applied, refused, observer)
     if account.held and account.gap_since is None:
         account.gap_since = now
     return Taken("applied", tuple(applied), tuple(refused))
@@ -188,6 +204,7 @@ def _release(
     reference: Reference,
     applied: list[AccountEvent],
     refused: list[Refusal],
+    observer: Observer | None,
 ) -> None:
     """Apply the waiting events that now follow without a gap."""
     while account.held and account.account_seq is not None:
@@ -200,7 +217,7 @@ def _release(
         rest.remove(found)
         source = EventSource(found.topic, found.partition, found.offset)
         event = MODELS[found.topic].model_validate_json(found.value)
-        _apply_next(account, event, source, found.value, reference, applied, refused)
+        _apply_next(account, event, source, found.value, reference, applied, refused, observer)
     if not account.held:
         account.gap_since = None
         account.out_of_sync = False
@@ -211,6 +228,7 @@ def _replay_held(
     reference: Reference,
     applied: list[AccountEvent],
     refused: list[Refusal],
+    observer: Observer | None,
     *,
     every: bool,
 ) -> None:
@@ -225,7 +243,7 @@ def _replay_held(
             continue
         source = EventSource(item.topic, item.partition, item.offset)
         event = MODELS[item.topic].model_validate_json(item.value)
-        taken = _take_by_id(account, event, source, item.value, reference)
+        taken = _take_by_id(account, event, source, item.value, reference, observer)
         applied.extend(taken.applied)
         refused.extend(taken.refused)
 
@@ -238,11 +256,12 @@ def _apply_next(
     reference: Reference,
     applied: list[AccountEvent],
     refused: list[Refusal],
+    observer: Observer | None,
 ) -> None:
     """Apply the event whose number is next; refused or not, it uses up its number."""
     account.account_seq = event.account_seq
     try:
-        _apply(account, event, reference)
+        _observed(account, event, reference, observer)
     except Rejected as error:
         refused.append(Refusal(source, value, str(error)))
         return
@@ -250,7 +269,12 @@ def _apply_next(
 
 
 def _take_by_id(
-    account: Account, event: AccountEvent, source: EventSource, value: str, reference: Reference
+    account: Account,
+    event: AccountEvent,
+    source: EventSource,
+    value: str,
+    reference: Reference,
+    observer: Observer | None,
 ) -> Taken:
     """H-0, H-5: without `account_seq` ids, versions and times decide what is a repeat."""
     if event.ts <= account.snapshot_ts and event.account_seq is None:
@@ -267,7 +291,7 @@ def _take_by_id(
     elif isinstance(event, AccountSettings) and event.ts <= account.settings_ts:
         return Taken("repeat")
     try:
-        changed = _apply(account, event, reference)
+        changed = _observed(account, event, reference, observer)
     except Rejected as error:
         return Taken("applied", (), (Refusal(source, value, str(error)),))
     if name is not None:
@@ -295,6 +319,19 @@ def _identity(event: AccountEvent) -> int | None:
     else:
         return None
     return int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big")
+
+
+def _observed(
+    account: Account, event: AccountEvent, reference: Reference, observer: Observer | None
+) -> bool:
+    """Change the book by one event, and tell `observer`. Raises `Rejected`."""
+    if observer is None:
+        return _apply(account, event, reference)
+    observer.before(account, event)
+    changed = _apply(account, event, reference)
+    if changed:
+        observer.after(account, event)
+    return changed
 
 
 def _apply(account: Account, event: AccountEvent, reference: Reference) -> bool:
