@@ -10,6 +10,7 @@ from typing import Any, Literal
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AdminClient,
+    ClusterMetadata,
     ConfigResource,
     NewTopic,
     ResourceType,
@@ -41,6 +42,9 @@ _MINUTE = 60_000
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 _TIMEOUT_SECONDS = 30.0
+_ASK_SECONDS = 1.0
+# Constants of librdkafka that it documents under names with an underscore.
+_REFUSALS = frozenset({KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED})  # noqa: SLF001
 
 
 class TopicsError(CommandError):
@@ -185,9 +189,8 @@ def ensure(settings: Settings, *, create: bool = True) -> list[TopicState]:
     Blocks; raises `TopicsError` when the brokers do not answer or refuse. Existing topics are
     never changed: what differs is reported.
     """
-    admin = AdminClient(confluent_config(settings))
+    admin, metadata = _connected(settings)
     try:
-        metadata = admin.list_topics(timeout=_TIMEOUT_SECONDS)
         replication = settings.replication or min(3, len(metadata.brokers))
         specs = topic_specs(Topics(settings.topic_prefix), settings.partitions, replication)
         there = {name: len(topic.partitions) for name, topic in metadata.topics.items()}
@@ -201,15 +204,36 @@ def ensure(settings: Settings, *, create: bool = True) -> list[TopicState]:
 
 def require(settings: Settings, names: Iterable[str]) -> None:
     """Raise `TopicsError` when the brokers do not answer or one of these topics is missing."""
-    try:
-        there = AdminClient(confluent_config(settings)).list_topics(timeout=_TIMEOUT_SECONDS).topics
-    except KafkaException as error:
-        raise TopicsError(f"brokers {settings.brokers}: {_reason(error)}") from error
-    missing = sorted(set(names) - there.keys())
+    _, metadata = _connected(settings)
+    missing = sorted(set(names) - metadata.topics.keys())
     if missing:
         raise TopicsError(
             f"brokers {settings.brokers}: no topic {', '.join(missing)}; `liqmon topics` creates it"
         )
+
+
+def _connected(settings: Settings) -> tuple[AdminClient, ClusterMetadata]:
+    """Return a client and what the brokers say of their topics. Raises `TopicsError`.
+
+    A broker that is not there yet is waited for; one that refuses the credentials is not.
+    """
+    refused: list[KafkaError] = []
+
+    def note(error: KafkaError) -> None:
+        if error.code() in _REFUSALS:
+            refused.append(error)
+
+    admin = AdminClient({**confluent_config(settings), "error_cb": note})
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
+    while True:
+        try:
+            return admin, admin.list_topics(timeout=_ASK_SECONDS)
+        except KafkaException as error:
+            admin.poll(0)
+            if refused:
+                raise TopicsError(f"brokers {settings.brokers}: {refused[0].str()}") from error
+            if time.monotonic() > deadline:
+                raise TopicsError(f"brokers {settings.brokers}: {_reason(error)}") from error
 
 
 def _reason(error: KafkaException) -> str:

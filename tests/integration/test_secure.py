@@ -90,8 +90,9 @@ async def secure_redis(
             USER,
             enabled=True,
             passwords=[f"+{PASSWORD}"],
-            keys=["liqmon:*"],
-            categories=["+@all", "-@admin"],
+            keys=["liqmon:*", "{liqmon:*"],
+            categories=["+@all", "-@admin", "-@dangerous"],
+            commands=["+info"],
         )
         # The server in the wheel is built without TLS; in front of it stands what often does.
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -87,7 +87,7 @@ def test_bl_1_counts_the_potential_borrowing_of_the_account_alone() -> None:
     held = debtor("400")
     held.borrow_leverage = {"*": d(5)}
     limits = borrow_limits(held, figures_of(held, found), "USDT", found, None, added=d(60))
-    assert (limits.tier.limit, limits.tier.used, limits.tier.left) == (500, 460, 40)
+    assert (limits.tier.limit, limits.tier.used, limits.tier.left) == (d(500), d(460), d(40))
     over = borrow_limits(held, figures_of(held, found), "USDT", found, None, added=d(101))
     assert over.tier.left == 0
     assert over.tier.is_exceeded
@@ -130,7 +130,11 @@ def test_bl_2_an_isolated_debt_counts_in_caps_and_pool_but_not_in_the_tier() -> 
     figures = figures_of(held, found)
     assert own_borrowing(held, figures) == {"USDT": d(401)}
     limits = borrow_limits(held, figures, "USDT", found, totals(), added_isolated=d(50))
-    assert (limits.tier.used, limits.main_account.used, limits.platform.used) == (100, 451, 451)
+    assert (limits.tier.used, limits.main_account.used, limits.platform.used) == (
+        d(100),
+        d(451),
+        d(451),
+    )
 
 
 # -- BL-3 -------------------------------------------------------------------------------------
@@ -141,7 +145,7 @@ def test_bl_3_the_pool_less_what_everybody_borrows() -> None:
     held = debtor()
     figures = figures_of(held, found)
     limits = borrow_limits(held, figures, "USDT", found, totals(platform={"USDT": "8500"}))
-    assert (limits.platform.limit, limits.platform.left) == (10_000, 1_500)
+    assert (limits.platform.limit, limits.platform.left) == (d(10_000), d(1_500))
     late = borrow_limits(held, figures, "USDT", found, totals(platform={"USDT": "500"}))
     assert late.platform.used == 1000, "a total that is behind counts the account's own part"
 
