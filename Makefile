@@ -26,8 +26,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 demo: setup ## run the whole chain on this machine, with a crash to watch
 	@$(BIN)/liqmon demo $(ARGS)
 
-test: setup ## run all tests, on the embedded Kafka and Redis
-	$(BIN)/python -m pytest -q $(ARGS)
+test: setup ## run all tests in two processes, each with an embedded Kafka and Redis of its own
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 check: $(INSTALLED) ## lint, formatting and types, as the CI checks them
 	$(BIN)/ruff check

@@ -1,21 +1,34 @@
-"""The services of the tests: one Kafka and one Redis for the whole run, started when asked for.
+"""The services of the tests: one Kafka and one Redis a test process, started when asked for.
 
 A service that does not come up fails the tests that need it; it never skips them.
 """
 
 import itertools
+import logging
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from streams.embedded import Kafka, Services
 
 _PROJECT = Path(__file__).resolve().parent.parent
 _topic_numbers = itertools.count(1)
 _databases = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """What configures the logs in a test binds them to that test's captured stream."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
