@@ -39,6 +39,8 @@ _COINS = ("BTC", "ETH", "SOL", "XRP", "DOGE")
 _SIDE_BY_SIDE = 116
 """From this width on the nearest accounts stand beside the commands, below it under them."""
 _NEAR_WIDTH = 25
+_START_HEIGHT = 30
+"""From this height on there is room for figures beside what is still awaited at the start."""
 _NEAR_ROWS = 3
 _NEAR_SIDE = 44
 
@@ -66,10 +68,16 @@ class Screen:
         layout.split_column(
             Layout(self._header(width), name="header", size=_HEADER_ROWS), Layout(name="body")
         )
-        if self._stage.phase == "starting":
-            layout["body"].update(self._start())
+        body, room = layout["body"], height - _HEADER_ROWS
+        if self._stage.phase != "starting":
+            self._fill(body, width, room)
+        elif not self._shown.bands or height < _START_HEIGHT:
+            body.update(self._start())
         else:
-            self._fill(layout["body"], width, height - _HEADER_ROWS)
+            # The first accounts are watched while the last are still on their way.
+            steps = len(self._stage.steps) + 2
+            body.split_column(Layout(self._start(), size=steps), Layout(name="live"))
+            self._fill(body["live"], width, room - steps)
         yield layout
 
     def _fill(self, body: Layout, width: int, height: int) -> None:

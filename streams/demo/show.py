@@ -74,17 +74,21 @@ def line(stage: Stage, shown: Shown) -> str:
             for step in stage.steps.values()
             if step.done_at is None
         ]
-        return f"{stage.elapsed:5.1f} s starting: {', '.join(waiting)}"
+        return f"{stage.elapsed:5.1f} s starting: {', '.join(waiting)}{_bands(shown, ' | ')}"
     if stage.phase == "checking":
         return f"{stage.elapsed:5.1f} s checking: {stage.check.doing} {stage.check.fraction:.0%}"
     at = f"{utc(stage.replay.recorded_ms)} {stage.replay.fraction:.0%}"
-    bands = ", ".join(f"{count:,} {band}" for band, count in sorted(shown.bands.items()))
     ages = "" if shown.ages is None else f" | age {shown.ages[0]}/{shown.ages[1]} ms"
     counts = shown.commands
     return (
         f"{stage.elapsed:5.1f} s {at} | {shown.tick_rate:,.0f} ticks/s, {shown.lag:,} waiting"
-        f"{ages} | {bands} | {counts['warning']:,} warnings, {counts['order_cancel']:,} cancels, "
+        f"{ages}{_bands(shown, ' | ')} | {counts['warning']:,} warnings, {counts['order_cancel']:,} cancels, "
         f"{counts['reduction']:,} reductions, {shown.bankrupt:,} bankrupt | "
         f"episodes {shown.open_episodes:,} open, {shown.closed_episodes:,} closed | "
         f"{phase_words(stage)}"
     )
+
+
+def _bands(shown: Shown, before: str) -> str:
+    counts = ", ".join(f"{count:,} {band}" for band, count in sorted(shown.bands.items()))
+    return before + counts if counts else ""

@@ -101,6 +101,14 @@ def test_the_start_shows_what_is_done_and_what_is_awaited() -> None:
     assert "12,300 out" in text
 
 
+def test_the_start_shows_the_first_accounts_while_others_are_on_their_way() -> None:
+    text = "\n".join(_drawn(120, 40, _stage("starting"), _shown()))
+    assert "…  accounts" in text
+    assert "liquidation ≤ 100 %      59" in text
+    assert "acc-000000" in text
+    assert "59 liquidation" in line(_stage("starting"), _shown())
+
+
 def test_the_check_shows_its_progress() -> None:
     text = "\n".join(_drawn(80, 24, _stage("checking"), _shown()))
     assert "crossings of accounts" in text
