@@ -223,7 +223,8 @@ def _connected(settings: Settings) -> tuple[AdminClient, ClusterMetadata]:
         if error.code() in _REFUSALS:
             refused.append(error)
 
-    admin = AdminClient({**confluent_config(settings), "error_cb": note})
+    config: dict[str, Any] = {**confluent_config(settings), "error_cb": note}
+    admin = AdminClient(config)
     deadline = time.monotonic() + _TIMEOUT_SECONDS
     while True:
         try:
