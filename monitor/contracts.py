@@ -29,8 +29,11 @@ def unrealised_pnl(
 def notional_usd(
     instrument: Instrument, size: Decimal, contracts: Decimal, price: Decimal, quote_price: Decimal
 ) -> Decimal:
-    """MM-2: return the USD notional of |contracts| at `price` (the mark, or an order's price)."""
-    if instrument.inverse:
+    """MM-2: return the USD notional of |contracts| at `price` (the mark, or an order's price).
+
+    Of a short option `price` is the underlying's index in USD, and `quote_price` 1.
+    """
+    if instrument.inverse and instrument.kind != "option":
         return abs(contracts) * size
     return abs(contracts) * size * price * quote_price
 

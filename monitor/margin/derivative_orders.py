@@ -1,4 +1,4 @@
-"""Open derivative orders: what they open, at which leverage (MM-2, IM-1)."""
+"""Open derivative and isolated orders: what they open, at which leverage (MM-2, IM-1, MR-3)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ def opening_parts(account: Account, orders: Iterable[OpenOrder]) -> dict[str, De
     """MM-2: return order id → contracts that open or add, for derivative `orders` sorted by id.
 
     In net mode the opposite position is used up once, by the orders against it in their order;
-    reduce-only orders neither open nor use it up.
+    reduce-only orders neither open nor use it up. Isolated orders (of spot instruments too: base
+    coin) are held against isolated positions.
     """
     opening: dict[str, Decimal] = {}
-    against: dict[tuple[str, str], Decimal] = {}
+    against: dict[tuple[str, str, str], Decimal] = {}
     for order in orders:
         if order.reduce_only:
             opening[order.order_id] = ZERO
@@ -31,13 +32,20 @@ def opening_parts(account: Account, orders: Iterable[OpenOrder]) -> dict[str, De
             opens = (order.side == "buy") == (order.position_side == "long")
             opening[order.order_id] = order.remaining if opens else ZERO
         else:
-            place = (order.instrument, order.side)
+            place = (order.instrument, order.side, order.margin_mode)
             left = against.get(place)
             if left is None:
-                position = account.positions.get(f"{order.instrument}/net")
-                held = position.quantity if position is not None else ZERO
+                held = _net_quantity(account, order)
                 left = max(ZERO, held if order.side == "sell" else -held)
             closes = min(left, order.remaining)
             against[place] = left - closes
             opening[order.order_id] = order.remaining - closes
     return opening
+
+
+def _net_quantity(account: Account, order: OpenOrder) -> Decimal:
+    if order.margin_mode == "isolated":
+        isolated = account.isolated.get(f"{order.instrument}/isolated/net")
+        return isolated.quantity if isolated is not None else ZERO
+    position = account.positions.get(f"{order.instrument}/net")
+    return position.quantity if position is not None else ZERO

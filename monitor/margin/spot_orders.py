@@ -10,7 +10,7 @@ from monitor.account.state import OpenOrder
 from monitor.exact import ONE, ZERO
 from monitor.schema.reference import Instrument
 
-__all__ = ["Exchange", "exchange_of", "spot_order_loss"]
+__all__ = ["Exchange", "OrderEffect", "exchange_of", "order_effects", "spot_order_loss"]
 
 
 class Exchange(NamedTuple):
@@ -39,32 +39,52 @@ def exchange_of(
     return Exchange(base, amount, base_price, quote, amount * price, quote_price)
 
 
-def spot_order_loss(
+class OrderEffect(NamedTuple):
+    """AE-2: what one order's fill does to the two coins (in coin) and takes and gives in USD."""
+
+    gives_before: Decimal
+    gives_after: Decimal
+    receives_before: Decimal
+    receives_after: Decimal
+    """The fee taken off."""
+    given_usd: Decimal
+    received_usd: Decimal
+
+    @property
+    def loss(self) -> Decimal:
+        return max(ZERO, self.given_usd - self.received_usd)
+
+
+def order_effects(
     exchanges: Iterable[Exchange],
     equities: dict[str, Decimal],
     discounted: Callable[[str, Decimal, Decimal], Decimal],
     taker: Decimal,
-) -> Decimal:
-    """AE-2: return what filling the orders, one after another, would take, in USD.
+) -> list[OrderEffect]:
+    """AE-2: return what filling the orders does, one after another.
 
     `equities` (coin → equity) is used up as the running state; `discounted(coin, equity, price)` is
-    CU-9.
+    CU-9, in USD.
     """
-    loss = ZERO
+    found = []
     keep = ONE - taker
     for order in exchanges:
-        before = equities[order.gives]
-        after = before - order.given
-        given = discounted(order.gives, before, order.given_price) - discounted(
-            order.gives, after, order.given_price
+        gives_before = equities[order.gives]
+        gives_after = equities[order.gives] = gives_before - order.given
+        given = discounted(order.gives, gives_before, order.given_price) - discounted(
+            order.gives, gives_after, order.given_price
         )
-        equities[order.gives] = after
-        before = equities[order.receives]
-        after = before + order.received * keep
-        received = discounted(order.receives, after, order.received_price) - discounted(
-            order.receives, before, order.received_price
+        receives_before = equities[order.receives]
+        receives_after = equities[order.receives] = receives_before + order.received * keep
+        received = discounted(order.receives, receives_after, order.received_price) - discounted(
+            order.receives, receives_before, order.received_price
         )
-        equities[order.receives] = after
-        if given > received:
-            loss += given - received
-    return loss
+        found.append(
+            OrderEffect(gives_before, gives_after, receives_before, receives_after, given, received)
+        )
+    return found
+
+
+def spot_order_loss(effects: Iterable[OrderEffect]) -> Decimal:
+    """AE-2: return what filling the orders would take, in USD."""
+    return sum((effect.loss for effect in effects), ZERO)

@@ -256,6 +256,10 @@ class Policy(Message):
                 f"deduction_seconds {self.deduction_seconds} lies before the end of the recording "
                 f"window, {self.recording_seconds}"
             )
+        if self.deduction_seconds > 3600:
+            errors.append(
+                f"deduction_seconds {self.deduction_seconds} lies beyond the next hour, 3600"
+            )
         _refuse(errors)
         return self
 
