@@ -1,6 +1,9 @@
-"""The next step for an account in liquidation (RD)."""
+"""The next step for an account, or an isolated position, in liquidation (RD)."""
 
-from monitor.reduction.bench import Market
-from monitor.reduction.planning import Plan, plan
+from monitor.reduction.caps import Caps
+from monitor.reduction.isolated import plan_isolated
+from monitor.reduction.planning import plan
+from monitor.reduction.step import Capped, Plan
+from monitor.reduction.trial import Market
 
-__all__ = ["Market", "Plan", "plan"]
+__all__ = ["Capped", "Caps", "Market", "Plan", "plan", "plan_isolated"]

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from monitor.contracts import notional_usd
 from monitor.exact import plain
 from monitor.reduction.bankruptcy import debt_bankruptcy_price, leg_bankruptcy_price
-from monitor.reduction.bench import Bench, Outcome
 from monitor.reduction.debts import Debt
 from monitor.reduction.moves import Close, Move, Repay, Trade
 from monitor.reduction.takeover import CoinTaken, PositionTaken, Takeover
+from monitor.reduction.trial import Outcome, Trial
 from monitor.schema.commands import Action
 
 __all__ = ["debt_actions", "leg_actions", "ranking_reason", "takeover_actions"]
 
+_NO_CAPS: Mapping[str, Decimal] = {}
 _CENT = Decimal("0.01")
 
 
@@ -25,13 +25,15 @@ def ranking_reason(outcome: Outcome) -> str:
     return f"relief {relief} USD for a loss of {loss} USD"
 
 
-def leg_actions(bench: Bench, moves: Iterable[Close], outcome: Outcome, why: str) -> list[Action]:
-    """Return `close` actions."""
+def leg_actions(
+    trial: Trial, moves: Iterable[Close], outcome: Outcome, why: str, left: Mapping[str, Decimal]
+) -> list[Action]:
+    """Return `close` actions; `left` is what the caps that cut them had left (RD-6)."""
     actions = []
     for move in moves:
-        before = bench.figures.positions[move.key]
+        before = trial.figures.positions[move.key]
         after = outcome.figures.positions.get(move.key)
-        settle_price = bench.figures.currencies[move.settle].price
+        settle_price = trial.figures.currencies[move.settle].price
         actions.append(
             Action(
                 action="close",
@@ -39,13 +41,12 @@ def leg_actions(bench: Bench, moves: Iterable[Close], outcome: Outcome, why: str
                 side=move.side,
                 position_side=move.position_side,
                 quantity=move.quantity,
-                notional_usd=notional_usd(
-                    move.instrument, move.size, move.quantity, before.mark, settle_price
-                ),
+                notional_usd=move.notional_usd,
                 from_tier=before.tier,
                 to_tier=after.tier if after is not None else None,
-                bankruptcy_price=leg_bankruptcy_price(bench, move),
+                bankruptcy_price=leg_bankruptcy_price(trial, move),
                 fee_usd=move.fee * settle_price,
+                capped_usd=left.get(move.name),
                 why=why,
             )
         )
@@ -53,7 +54,12 @@ def leg_actions(bench: Bench, moves: Iterable[Close], outcome: Outcome, why: str
 
 
 def debt_actions(
-    bench: Bench, debt: Debt, moves: Iterable[Move], outcome: Outcome, why: str
+    trial: Trial,
+    debt: Debt,
+    moves: Iterable[Move],
+    outcome: Outcome,
+    why: str,
+    left: Mapping[str, Decimal] = _NO_CAPS,
 ) -> list[Action]:
     """Return the `sell`, `buy` and `repay` actions that bring one debt down."""
     after = outcome.figures.currencies.get(debt.currency)
@@ -69,10 +75,11 @@ def debt_actions(
                     currency=base,
                     side=move.side,
                     quantity=move.quantity,
-                    notional_usd=move.quantity * bench.index(base),
+                    notional_usd=move.quantity * trial.index(base),
                     from_tier=debt.tier or None,
                     to_tier=to_tier,
-                    fee_usd=move.fee * bench.index(move.receives),
+                    fee_usd=move.fee * trial.index(move.receives),
+                    capped_usd=left.get(move.name),
                     why=why,
                 )
             )
@@ -85,7 +92,7 @@ def debt_actions(
                     notional_usd=move.quantity * debt.price,
                     from_tier=debt.tier or None,
                     to_tier=to_tier,
-                    bankruptcy_price=debt_bankruptcy_price(bench, debt),
+                    bankruptcy_price=debt_bankruptcy_price(trial, debt),
                     fee_usd=move.fee,
                     why=why,
                 )
@@ -93,16 +100,16 @@ def debt_actions(
     return actions
 
 
-def takeover_actions(bench: Bench, takeover: Takeover) -> list[Action]:
+def takeover_actions(trial: Trial, takeover: Takeover) -> list[Action]:
     """Return the `takeover` actions: positions first, then coins by name."""
-    actions = [_position_taken(bench, taken) for taken in takeover.positions]
+    actions = [_position_taken(trial, taken) for taken in takeover.positions]
     actions += [_coin_taken(taken) for taken in takeover.coins]
     return actions
 
 
-def _position_taken(bench: Bench, taken: PositionTaken) -> Action:
+def _position_taken(trial: Trial, taken: PositionTaken) -> Action:
     leg = taken.leg
-    figures = bench.figures.positions[leg.key]
+    figures = trial.figures.positions[leg.key]
     return Action(
         action="takeover",
         instrument=leg.name,

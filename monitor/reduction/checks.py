@@ -7,20 +7,20 @@ from decimal import Decimal
 from monitor.account.state import Account
 from monitor.exact import ZERO
 from monitor.margin import Figures
-from monitor.reduction.bench import Bench, Outcome
+from monitor.reduction.trial import Outcome, Trial
 
 __all__ = ["passes"]
 
 
-def passes(bench: Bench, outcome: Outcome) -> bool:
+def passes(trial: Trial, outcome: Outcome) -> bool:
     """RD-7: no sign changes, the requirement does not grow, the ratio is not lower than before."""
     after = outcome.figures
     if after.unpriced or outcome.relief < 0:
         return False
-    before = bench.figures.ratio
+    before = trial.figures.ratio
     if after.ratio is not None and (before is None or after.ratio < before):
         return False
-    return not _signs_change(bench.account, bench.figures, outcome.account, after)
+    return not _signs_change(trial.account, trial.figures, outcome.account, after)
 
 
 def _opposite(before: Decimal, after: Decimal) -> bool:

@@ -10,8 +10,8 @@ from monitor.account.state import Account
 from monitor.exact import ONE, ZERO
 from monitor.margin import CurrencyFigures, Figures
 from monitor.prices import MissingPrice
-from monitor.reduction.bench import Bench
 from monitor.reduction.moves import Move, Repay, Trade, lots_down, lots_up
+from monitor.reduction.trial import Trial
 
 __all__ = ["Debt", "debts_of", "merged", "repayment", "same_coin_repayments"]
 
@@ -33,13 +33,13 @@ class Debt:
     amount: Decimal
 
 
-def debts_of(bench: Bench, figures: Figures) -> list[Debt]:
+def debts_of(trial: Trial, figures: Figures) -> list[Debt]:
     """Return every debt with its tier step, by name of the coin."""
     found = []
     for name, owed in sorted(figures.currencies.items()):
         if owed.liability <= 0:
             continue
-        tiers = bench.currency(name).borrow_tiers
+        tiers = trial.currency(name).borrow_tiers
         target = tiers[owed.borrow_tier - 2].up_to if owed.borrow_tier >= 2 else ZERO
         amount = min(owed.liability, owed.potential_borrowing - target)
         found.append(Debt(name, owed.liability, owed.price, owed.borrow_tier, target, amount))
@@ -57,14 +57,14 @@ def same_coin_repayments(figures: Figures) -> list[Repay]:
 
 
 def repayment(
-    bench: Bench, book: Account, figures: Figures, debt: Debt, amount: Decimal
+    trial: Trial, book: Account, figures: Figures, debt: Debt, amount: Decimal
 ) -> list[Move]:
     """Return the trades (and in spot mode the `repay`) that bring `amount` coin to the debt.
 
     `figures` are those of `book`. Empty when nothing can be sold for it.
     """
-    trades = merged(_Sale(bench, figures, debt, amount).trades())
-    if not trades or bench.account.mode != "spot":
+    trades = merged(_Sale(trial, figures, debt, amount).trades())
+    if not trades or trial.account.mode != "spot":
         return list(trades)
     copy = book.copy()
     for trade in trades:
@@ -74,7 +74,7 @@ def repayment(
     quantity = min(max(ZERO, balance.cash - frozen), balance.borrowed + balance.accrued_interest)
     if quantity <= 0:
         return list(trades)
-    return [*trades, Repay(debt.currency, quantity, by_itself=bench.account.auto_repay)]
+    return [*trades, Repay(debt.currency, quantity, by_itself=trial.account.auto_repay)]
 
 
 def merged(trades: list[Trade]) -> list[Trade]:
@@ -93,18 +93,18 @@ def merged(trades: list[Trade]) -> list[Trade]:
 class _Sale:
     """Collateral sold for one debt, coin by coin, until `amount` has come in."""
 
-    def __init__(self, bench: Bench, figures: Figures, debt: Debt, amount: Decimal) -> None:
-        self.bench = bench
+    def __init__(self, trial: Trial, figures: Figures, debt: Debt, amount: Decimal) -> None:
+        self.trial = trial
         self.figures = figures
         self.debt = debt
         self.needed = amount
         self.room = debt.liability
         """What may still come in before the debt would turn positive."""
-        self.keep = ONE - bench.fees.spot_taker
+        self.keep = ONE - trial.fees.spot_taker
 
     def trades(self) -> list[Trade]:
         found: list[Trade] = []
-        for coin in _collateral(self.bench, self.figures):
+        for coin in _collateral(self.trial, self.figures):
             if self.needed <= 0:
                 break
             budget = self._budget(coin)
@@ -120,13 +120,13 @@ class _Sale:
         return found
 
     def _budget(self, coin: CurrencyFigures) -> Decimal:
-        if self.bench.account.mode == "spot":
+        if self.trial.account.mode == "spot":
             return coin.available_balance
         return min(coin.available, max(ZERO, coin.cash))
 
     def _trade(self, name: str, side: str, lots: Decimal) -> Trade:
-        entry = self.bench.reference.instruments[name]
-        price = self.bench.cross_price(name)
+        entry = self.trial.reference.instruments[name]
+        price = self.trial.cross_price(name)
         if price is None:
             raise MissingPrice(name)
         return Trade(
@@ -135,16 +135,16 @@ class _Sale:
             "sell" if side == "sell" else "buy",
             lots * entry.lot,
             price,
-            self.bench.fees.spot_taker,
+            self.trial.fees.spot_taker,
         )
 
     def _priced(self, base: str, quote: str) -> tuple[str, Decimal, Decimal] | None:
         """Return (instrument, price, lot) of a spot pair; `None` when it or its price lacks."""
-        name = self.bench.reference.spot_pairs.get((base, quote))
-        price = self.bench.cross_price(name) if name is not None else None
+        name = self.trial.reference.spot_pairs.get((base, quote))
+        price = self.trial.cross_price(name) if name is not None else None
         if name is None or price is None:
             return None
-        return name, price, self.bench.reference.instruments[name].lot
+        return name, price, self.trial.reference.instruments[name].lot
 
     def _direct(self, coin: str, budget: Decimal) -> list[Trade]:
         """Sell coin-debt, or buy debt-coin with the coin."""
@@ -199,20 +199,20 @@ class _Sale:
         return [self._trade(sell, "sell", sold), self._trade(buy, "buy", bought)]
 
     def _quotes(self, coin: str) -> Iterator[str]:
-        pairs = self.bench.reference.spot_pairs
+        pairs = self.trial.reference.spot_pairs
         quotes = {quote for base, quote in pairs if base == coin}
         for quote in sorted(quotes, key=lambda name: (_FIRST_QUOTES.get(name, 3), name)):
             if (self.debt.currency, quote) in pairs:
                 yield quote
 
 
-def _collateral(bench: Bench, figures: Figures) -> list[CurrencyFigures]:
+def _collateral(trial: Trial, figures: Figures) -> list[CurrencyFigures]:
     """RD-6: return what may be sold, in the order of `sale_order`, then liquidity rank, then name."""
-    lowest_first = bench.policy.sale_order == "lowest_rate_first"
+    lowest_first = trial.policy.sale_order == "lowest_rate_first"
     found = []
     for name, coin in figures.currencies.items():
-        rate = bench.collateral_rate(name)
+        rate = trial.collateral_rate(name)
         if rate > 0 and coin.liability == 0 and coin.price:
-            rank = bench.currency(name).liquidity_rank
+            rank = trial.currency(name).liquidity_rank
             found.append(((rate if lowest_first else -rate, rank, name), coin))
     return [coin for _, coin in sorted(found, key=lambda item: item[0])]

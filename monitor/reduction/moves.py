@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from monitor.account.state import Account
 from monitor.account.transfers import repay
-from monitor.contracts import order_fee, unrealised_pnl
+from monitor.contracts import order_fee, trade_value, unrealised_pnl
 from monitor.exact import ONE, ZERO
 from monitor.schema.events import PositionSide, Side
 from monitor.schema.reference import Instrument
@@ -27,7 +27,7 @@ def lots_down(quantity: Decimal, lot: Decimal) -> Decimal:
 
 @dataclass(slots=True, frozen=True)
 class Close:
-    """Closing `quantity` contracts (> 0) of one cross position at `price` per contract unit."""
+    """Closing `quantity` contracts (> 0) of one cross position at `price`, as its mark is quoted."""
 
     key: str
     name: str
@@ -40,10 +40,16 @@ class Close:
     price: Decimal
     taker: Decimal
     """0 where no fee is paid (netting, takeover)."""
+    contract_usd: Decimal
+    """Notional of one contract at mark, of an option at the index (MM-2)."""
 
     @property
     def side(self) -> Side:
         return "sell" if self.direction > 0 else "buy"
+
+    @property
+    def notional_usd(self) -> Decimal:
+        return self.quantity * self.contract_usd
 
     @property
     def settle(self) -> str:
@@ -55,10 +61,14 @@ class Close:
         return order_fee(self.instrument, self.size, self.quantity, self.price, self.taker)
 
     def apply(self, account: Account) -> None:
-        """Realise the closed part's PnL into the settle currency's cash, and pay the fee."""
+        """Book the closed part's PnL, or its premium (CU-3), and the fee, in settle cash."""
         position = account.positions[self.key]
         closed = self.direction * self.quantity
-        pnl = unrealised_pnl(self.instrument, self.size, closed, position.entry_price, self.price)
+        if self.instrument.kind == "option":
+            pnl = trade_value(self.instrument, self.size, closed, self.price)
+        else:
+            entry = position.entry_price
+            pnl = unrealised_pnl(self.instrument, self.size, closed, entry, self.price)
         balance = account.balance(self.settle)
         balance.cash += pnl
         if self.taker:

@@ -6,44 +6,55 @@ from collections.abc import Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 from monitor.exact import ZERO
-from monitor.prices import MissingPrice
-from monitor.reduction.bench import Bench
 from monitor.reduction.legs import Leg, SizedStep, tier_passings
-from monitor.reduction.moves import Close, lots_down
+from monitor.reduction.moves import Move, lots_down, lots_up
 
-__all__ = ["Pair", "delta_neutral_pairs", "opposite_moves", "pair_step"]
+__all__ = ["Pair", "delta_neutral_pairs", "opposite_steps", "pair_step"]
 
 Pair = tuple[Leg, Leg]
 """(long leg, short leg) on one underlying."""
 
 
-def opposite_moves(legs: Sequence[Leg]) -> list[Close]:
-    """RD-2 (a): net both sides of each contract by the smaller, at mark, no fee and no lots."""
+def opposite_steps(legs: Sequence[Leg]) -> list[SizedStep]:
+    """RD-2 (a): net both sides of each contract by the smaller, at mark, without a fee.
+
+    Never of options, whose long side is no leg (RD-4). The whole is netted whatever the lot; the
+    lots count for the caps alone.
+    """
     sides = {(leg.name, leg.side): leg for leg in legs}
-    moves = []
+    steps = []
     for leg in legs:
         other = sides.get((leg.name, "short")) if leg.side == "long" else None
         if other is not None:
-            quantity = min(abs(leg.quantity), abs(other.quantity))
-            moves += [leg.close(quantity, ZERO), other.close(quantity, ZERO)]
-    return moves
+            steps.append(_netting(leg, other))
+    return steps
 
 
-def delta_neutral_pairs(bench: Bench, legs: Sequence[Leg]) -> Iterator[Pair]:
-    """RD-2 (b): yield each underlying's largest long and short leg, largest USD delta first."""
+def _netting(long: Leg, short: Leg) -> SizedStep:
+    lot, most = long.instrument.lot, min(abs(long.quantity), abs(short.quantity))
+
+    def moves(lots: int) -> Sequence[Move]:
+        contracts = min(lots * lot, most)
+        return long.close(contracts, ZERO), short.close(contracts, ZERO)
+
+    return SizedStep(int(lots_up(most, lot)), moves)
+
+
+def delta_neutral_pairs(legs: Sequence[Leg]) -> Iterator[Pair]:
+    """RD-2 (b): yield each underlying's largest long and short leg, largest USD delta first.
+
+    Long and short are by delta: a short put is a long leg.
+    """
     ranked = []
     for underlying in sorted({leg.instrument.underlying for leg in legs}):
         mine = [leg for leg in legs if leg.instrument.underlying == underlying]
-        longs = [leg for leg in mine if leg.direction > 0]
-        shorts = [leg for leg in mine if leg.direction < 0]
+        longs = [leg for leg in mine if leg.delta > 0]
+        shorts = [leg for leg in mine if leg.delta < 0]
         if not longs or not shorts:
             continue
         pair = (_largest(longs), _largest(shorts))
-        try:
-            index = bench.index(underlying)
-        except MissingPrice:
-            continue
-        ranked.append((-min(abs(leg.delta) for leg in pair) * index, underlying, pair))
+        delta_usd = min(abs(leg.delta) for leg in pair) * pair[0].underlying_usd
+        ranked.append((-delta_usd, underlying, pair))
     ranked.sort(key=lambda item: item[:2])
     yield from (pair for _, _, pair in ranked)
 

@@ -1,19 +1,23 @@
-"""Takeover: everything that carries risk goes at prices that leave adjusted equity at 0 (RD-7)."""
+"""Takeover: everything that carries risk goes at prices that leave adjusted equity at 0 (RD-7).
+
+Long options stay with the account (RD-4): what they are worth is no part of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from monitor.account.state import Balance
-from monitor.contracts import unrealised_pnl
 from monitor.exact import ONE, ZERO
-from monitor.margin import assess
+from monitor.margin import CurrencyFigures, assess
+from monitor.margin.options import factor_of, short_maintenance
 from monitor.reduction.bankruptcy import to_tick
-from monitor.reduction.bench import Bench, Outcome
-from monitor.reduction.debts import debts_of, repayment
+from monitor.reduction.debts import debts_of, repayment, same_coin_repayments
 from monitor.reduction.legs import Leg
+from monitor.reduction.moves import Move
+from monitor.reduction.trial import Outcome, Trial, settle_of
 
 __all__ = ["CoinTaken", "PositionTaken", "Takeover", "is_due", "take_over"]
 
@@ -48,60 +52,86 @@ class Takeover:
     outcome: Outcome
 
 
-def is_due(bench: Bench, legs: Sequence[Leg]) -> bool:
+def is_due(trial: Trial, legs: Sequence[Leg]) -> bool:
     """RD-7: whether closing every leg would leave adjusted equity ≤ 0 (or the setting asks)."""
-    if bench.policy.takeover_at_first_tier and _below_first_tier(bench):
+    if trial.policy.takeover_at_first_tier and _below_first_tier(trial, legs):
         return True
-    copy = bench.account.copy()
-    for leg in legs:
-        leg.close(abs(leg.quantity)).apply(copy)
-    figures = assess(copy, bench.reference, bench.prices) if legs else bench.figures
-    for debt in debts_of(bench, figures):
-        for move in repayment(bench, copy, figures, debt, debt.liability):
-            move.apply(copy)
-        figures = assess(copy, bench.reference, bench.prices)
+    copy = trial.account.copy()
+    moves: list[Move] = [leg.close(abs(leg.quantity)) for leg in legs]
+    if copy.mode == "spot":
+        moves += same_coin_repayments(trial.figures)
+    for move in moves:
+        move.apply(copy)
+    figures = assess(copy, trial.reference, trial.prices) if moves else trial.figures
+    for debt in debts_of(trial, figures):
+        for trade in repayment(trial, copy, figures, debt, debt.liability):
+            trade.apply(copy)
+        figures = assess(copy, trial.reference, trial.prices)
     return figures.adjusted_equity <= 0
 
 
-def _below_first_tier(bench: Bench) -> bool:
+def _below_first_tier(trial: Trial, legs: Sequence[Leg]) -> bool:
     """Setting `takeover_at_first_tier`: adjusted equity below the requirement of first tiers."""
     total = ZERO
-    for position in bench.figures.positions.values():
-        tier = bench.reference.instruments[position.instrument].position_tiers[0]
-        total += position.notional_usd * (tier.maintenance + bench.fees.derivative_taker)
-    for name, coin in bench.figures.currencies.items():
-        tiers = bench.currency(name).borrow_tiers
+    for leg in legs:
+        notional = trial.figures.positions[leg.key].notional_usd
+        total += _first_maintenance(trial, leg, notional) + notional * leg.taker
+    for name, coin in trial.figures.currencies.items():
+        tiers = trial.currency(name).borrow_tiers
         rate = tiers[0].maintenance if tiers else ZERO
         usd = coin.potential_borrowing * coin.price
-        total += usd * (rate + (ONE + rate) * bench.fees.spot_taker)
-    return bench.figures.adjusted_equity < total
+        total += usd * (rate + (ONE + rate) * trial.fees.spot_taker)
+    return trial.figures.adjusted_equity < total
 
 
-def take_over(bench: Bench, legs: Sequence[Leg]) -> Takeover:
+def _first_maintenance(trial: Trial, leg: Leg, notional: Decimal) -> Decimal:
+    tier = leg.instrument.position_tiers[0]
+    if not leg.is_option:
+        return notional * tier.maintenance
+    mark_usd = leg.mark * trial.index(settle_of(leg.instrument))
+    parameters = trial.reference.options[leg.instrument.underlying]
+    per_coin = short_maintenance(
+        leg.instrument, parameters, factor_of(tier), leg.underlying_usd, mark_usd
+    )
+    return abs(leg.quantity) * leg.size * per_coin
+
+
+@dataclass(slots=True, frozen=True)
+class _Part:
+    """What of one coin is taken: all of it but long options, in coin."""
+
+    equity: Decimal
+    owed: Decimal
+    price: Decimal
+
+
+def _part(trial: Trial, coin: CurrencyFigures) -> _Part:
+    kept = trial.long_options.get(coin.currency, ZERO)
+    equity = coin.equity - kept
+    owed = coin.liability
+    if kept:
+        owed = max(ZERO, -equity)
+    return _Part(equity, owed, coin.price)
+
+
+def take_over(trial: Trial, legs: Sequence[Leg]) -> Takeover:
     """Set the prices jointly: the loss s per USD of notional is the same for every leg."""
+    parts = {name: _part(trial, coin) for name, coin in trial.figures.currencies.items()}
     taken = {
-        name: coin
-        for name, coin in bench.figures.currencies.items()
-        if coin.liability > 0 or bench.collateral_rate(name) > 0
+        name: part
+        for name, part in parts.items()
+        if part.owed > 0 or trial.collateral_rate(name) > 0
     }
-    equity = sum((coin.equity * coin.price for coin in taken.values()), ZERO)
-    owed = sum((coin.liability * coin.price for coin in taken.values()), ZERO)
-    notional = sum((p.notional_usd for p in bench.figures.positions.values()), owed)
+    equity = sum((part.equity * part.price for part in taken.values()), ZERO)
+    owed = sum((part.owed * part.price for part in taken.values()), ZERO)
+    notional = sum((p.notional_usd for p in trial.figures.positions.values()), owed)
     share = equity / notional
-    copy = bench.account.copy()
+    copy = trial.account.copy()
     positions = []
     for leg in legs:
-        price = _position_price(leg, share)
-        position = copy.positions.pop(leg.key)
-        copy.balance(leg.close(ONE).settle).cash += unrealised_pnl(
-            leg.instrument, leg.size, leg.quantity, position.entry_price, price
-        )
-        positions.append(
-            PositionTaken(
-                leg,
-                max(leg.instrument.tick, to_tick(price, leg.instrument.tick, leg.direction)),
-            )
-        )
+        price = _position_price(trial, leg, share)
+        replace(leg.close(abs(leg.quantity), ZERO), price=price).apply(copy)
+        positions.append(PositionTaken(leg, to_tick(price, leg.instrument.tick, leg.direction)))
     coins = []
     for name in sorted(copy.balances):
         balance = copy.balances[name]
@@ -113,14 +143,18 @@ def take_over(bench: Bench, legs: Sequence[Leg]) -> Takeover:
             continue
         copy.balances[name] = Balance()
         # A coin without collateral value that the positions leave owing is taken as well.
-        index = bench.index(name)
+        index = trial.index(name)
         debt_price = index * (ONE + share) if left < 0 else index
         coins.append(CoinTaken(name, left < 0, abs(left), index, debt_price))
-    return Takeover(tuple(positions), tuple(coins), bench.outcome(copy))
+    return Takeover(tuple(positions), tuple(coins), trial.outcome(copy))
 
 
-def _position_price(leg: Leg, share: Decimal) -> Decimal:
+def _position_price(trial: Trial, leg: Leg, share: Decimal) -> Decimal:
     """Return the exact bankruptcy price, at least one tick."""
+    if leg.is_option:
+        # its notional is at the index: the loss per coin of the underlying is s × index
+        loss = share * leg.underlying_usd / trial.index(settle_of(leg.instrument))
+        return max(leg.instrument.tick, leg.mark - leg.direction * loss)
     factor = ONE + leg.direction * share if leg.instrument.inverse else ONE - leg.direction * share
     if leg.instrument.inverse:
         price = leg.mark / factor if factor * _HIGHEST > 1 else leg.mark * _HIGHEST

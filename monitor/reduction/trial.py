@@ -1,10 +1,11 @@
-"""The workbench of a plan: one account at its prices, and what a step would make of it."""
+"""Where steps are tried: one account at its prices, and what a step would make of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Protocol
 
 from monitor.account.state import Account
@@ -12,21 +13,28 @@ from monitor.currency import USD, counts_as_collateral
 from monitor.exact import ZERO
 from monitor.margin import Figures, assess
 from monitor.prices import MissingPrice, PriceBook
+from monitor.reduction.caps import Caps
 from monitor.reduction.moves import Move
 from monitor.reference import Reference
-from monitor.schema.reference import Currency, Policy
+from monitor.schema.reference import Currency, Instrument, Policy
 
-__all__ = ["Bench", "Market", "Outcome"]
+__all__ = ["Market", "Outcome", "Trial", "settle_of"]
 
 
 class Market(Protocol):
-    """What a plan reads besides the account: the reference set and the price book."""
+    """What a plan reads besides the account: reference set, prices, time and the caps' ledger."""
 
     @property
     def reference(self) -> Reference: ...
 
     @property
     def prices(self) -> PriceBook: ...
+
+    @property
+    def now(self) -> int: ...
+
+    @property
+    def caps(self) -> Caps | None: ...
 
 
 @dataclass(slots=True, frozen=True)
@@ -41,12 +49,13 @@ class Outcome:
     """Fall of maintenance + fee, in USD."""
 
 
-class Bench:
+class Trial:
     """One account in liquidation: values steps by applying their fills to a copy of its book."""
 
     def __init__(self, account: Account, figures: Figures, market: Market) -> None:
         self.account = account
         self.figures = figures
+        self.market = market
         self.reference = market.reference
         self.prices = market.prices
         self.fees = market.reference.fees_of(account.fee_schedule)
@@ -67,6 +76,16 @@ class Bench:
         if not counts_as_collateral(self.account, name, entry):
             return ZERO
         return entry.discount_tiers[0].rate if entry.discount_tiers else entry.minimum_rate
+
+    @cached_property
+    def long_options(self) -> dict[str, Decimal]:
+        """RD-4: settle currency → what its long options are worth in it; they are never reduced."""
+        found: dict[str, Decimal] = {}
+        for position in self.figures.positions.values():
+            if position.quantity > 0 and position.options_value:
+                settle = settle_of(self.reference.instruments[position.instrument])
+                found[settle] = found.get(settle, ZERO) + position.options_value
+        return found
 
     def index(self, name: str) -> Decimal:
         """Return the index in USD. Raises `MissingPrice`."""
@@ -105,3 +124,8 @@ class Bench:
         """RD-6: whether the expected ratio is above the exit level; no ratio is the highest."""
         ratio = outcome.figures.ratio
         return ratio is None or ratio > self.exit
+
+
+def settle_of(instrument: Instrument) -> str:
+    """Return the currency in which a contract's PnL, premium and fees are paid."""
+    return instrument.settle or instrument.quote
