@@ -1,4 +1,4 @@
-"""The levels of the ratio that can change something for one account, given where its episode is.
+"""The levels of a ratio that can change something, given where the episode is.
 
 Fewer levels mean wider boxes: an account without an episode cares for the warning and the
 liquidation level alone, and a worsened level that was used is none any more (ES-3).
@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from monitor.escalation import Episode
 from monitor.exact import ZERO
-from monitor.margin.figures import Figures
 from monitor.schema.commands import Band
 from monitor.schema.events import Mode
 from monitor.schema.reference import Policy
@@ -26,9 +25,8 @@ class Ladder(NamedTuple):
     floats: tuple[float, ...]
     bands: tuple[Band, ...]
 
-    def zone(self, figures: Figures) -> int:
-        """Return how many levels the ratio is above; all of them where there is none (MR-1)."""
-        ratio = figures.ratio
+    def zone(self, ratio: Decimal | None) -> int:
+        """Return how many levels a ratio is above; all of them where there is none (MR-1)."""
         if ratio is None:
             return len(self.levels)
         # A level belongs to the worse side (ES-1), but for 0: bankrupt is below it (ES-7).
@@ -43,7 +41,7 @@ class Ladders:
         self._made: dict[tuple[object, ...], Ladder] = {}
 
     def of(self, mode: Mode, episode: Episode) -> Ladder:
-        """Return the ladder of an account in `mode` at this point of its episode."""
+        """Return the ladder of an account, or of its isolated position, at this point of its episode."""
         if episode.open:
             key: tuple[object, ...] = (
                 mode,

@@ -24,12 +24,10 @@ def observe(account: Account, episode: Episode, event: AccountEvent) -> bool:
     if not episode.open:
         return False
     confirmed = False
-    if episode.cancel is not None:
-        episode.cancel.order_ids = [
-            name for name in episode.cancel.order_ids if not _ended(account, name)
-        ]
-        if not episode.cancel.order_ids:  # ES-4
-            episode.cancel = None
+    for cancel in list(episode.cancels):
+        cancel.order_ids = [name for name in cancel.order_ids if not _ended(account, name)]
+        if not cancel.order_ids:  # ES-4
+            episode.drop(cancel)
             confirmed = True
     pending = episode.reduction
     if pending is not None:
@@ -77,7 +75,12 @@ def _done(account: Account, wait: Wait) -> bool:
     if wait.left > (_DUST if wait.is_coin else ZERO):
         return False
     balance = account.balances.get(wait.name) if wait.is_coin else None
-    owes = balance is not None and bool(balance.borrowed or balance.accrued_interest)
+    # Elsewhere interest leaves cash by itself (IN-1), and nothing can repay it before.
+    owes = (
+        balance is not None
+        and account.mode == "spot"
+        and bool(balance.borrowed or balance.accrued_interest)
+    )
     return not (wait.action == "takeover" and owes)
 
 

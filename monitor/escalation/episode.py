@@ -1,4 +1,4 @@
-"""What an account's escalation remembers between decisions; stored beside its book (ES)."""
+"""What an escalation remembers between decisions; stored beside the account's book (ES)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ __all__ = ["NAMESPACE", "Episode", "Pending", "Wait", "command_id", "episode_id"
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:liqmon:command")
 
 
-def episode_id(account_id: str, n: int) -> str:
-    """ES-2: return the id of the account's n-th episode."""
-    return f"{account_id}#{n}"
+def episode_id(account_id: str, n: int, position: str | None = None) -> str:
+    """ES-2: return the id of the n-th episode of an account, or of an isolated position of it."""
+    subject = account_id if position is None else f"{account_id}/{position}"
+    return f"{subject}#{n}"
 
 
 def command_id(episode: str, sequence: int) -> str:
@@ -46,7 +47,7 @@ class Pending(msgspec.Struct, omit_defaults=True):
     """Epoch ms at which it goes again, or counts as stuck."""
     expires_at: int
     reason: str = ""
-    """A cancel's reason."""
+    """A cancel's reason; `IN-4` for a conversion."""
     order_ids: list[str] = []
     """A cancel: named orders whose end is not confirmed yet."""
     waits: list[Wait] = []
@@ -61,7 +62,10 @@ class Pending(msgspec.Struct, omit_defaults=True):
 
 
 class Episode(msgspec.Struct, omit_defaults=True):
-    """One account's escalation. `n` counts its episodes; the rest is of the open one (ES-2)."""
+    """The escalation of an account or an isolated position.
+
+    `n` counts its episodes; the rest is of the open one (ES-2).
+    """
 
     n: int = 0
     open: bool = False
@@ -74,8 +78,10 @@ class Episode(msgspec.Struct, omit_defaults=True):
     """The liquidation stage is on."""
     saw_cancel: bool = False
     saw_reduction: bool = False
-    cancel: Pending | None = None
+    cancels: list[Pending] = []
+    """At most one by reason; an ES-4 cancel names every order and stands alone."""
     reduction: Pending | None = None
+    """A reduction, or a conversion (IN-4)."""
     given_up: list[str] = []
     """Orders whose cancel ran out of attempts; not named again."""
     steps: int = 0
@@ -85,11 +91,26 @@ class Episode(msgspec.Struct, omit_defaults=True):
     shortfall: Decimal = ZERO
     """USD, as last said."""
     not_before: int = 0
-    """Epoch ms before which a deadline cannot be acted upon (a stale or missing price)."""
+    """Epoch ms before which nothing can be acted upon (a stale or missing price, a full cap)."""
+    look_again: int = 0
+    """Epoch ms at which the next rule that names orders is heard: one cancel goes out at a time."""
+    capped: bool = False
+    """RD-6: it waits for its turn under a cap; the clock brings it, no price does."""
 
     @property
     def pending(self) -> bool:
-        return self.cancel is not None or self.reduction is not None
+        return bool(self.cancels) or self.reduction is not None
+
+    @property
+    def waiting(self) -> list[Pending]:
+        """Everything that waits for its confirmation, cancels first."""
+        return self.cancels if self.reduction is None else [*self.cancels, self.reduction]
+
+    def drop(self, pending: Pending) -> None:
+        """Wait no longer for `pending`, if it is waited for."""
+        self.cancels = [cancel for cancel in self.cancels if cancel is not pending]
+        if pending is self.reduction:
+            self.reduction = None
 
     def close(self) -> None:
         """Forget everything but the counter."""
@@ -106,9 +127,10 @@ def next_deadline(episode: Episode) -> int | None:
         pending.expires_at
         if pending.quiet or pending.stuck
         else min(pending.deadline, pending.expires_at)
-        for pending in (episode.cancel, episode.reduction)
-        if pending is not None
+        for pending in episode.waiting
     ]
+    if episode.look_again:
+        due.append(episode.look_again)
     if due:
         return max(min(due), episode.not_before)
     return episode.not_before or None

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from monitor.account.state import Account
 from monitor.escalation.context import Context
 from monitor.escalation.episode import Episode, Pending, Wait, command_id, episode_id
 from monitor.escalation.rules import Levels
-from monitor.margin import Figures
+from monitor.escalation.subject import Subject
 from monitor.schema.commands import Command, Inputs, OrderCancel, Reduction
 
 __all__ = ["Issuer", "resent", "scaled_ms", "waits_of"]
@@ -43,23 +42,24 @@ class Issuer:
     """Numbers and fills in the commands of one decision."""
 
     def __init__(
-        self, account: Account, episode: Episode, figures: Figures, context: Context, levels: Levels
+        self, subject: Subject, episode: Episode, context: Context, levels: Levels
     ) -> None:
         self.episode = episode
         self.context = context
-        self.symbols = figures.symbols
-        self._account = account
-        self._figures = figures
+        self.symbols = subject.symbols
+        self._subject = subject
+        account = subject.account
         policy = context.reference.policy
         expires = context.now + scaled_ms(policy.expire_seconds, policy.time_scale)
         self._shared: dict[str, Any] = {
             "account_id": account.account_id,
             "mode": account.mode,
-            "band": levels.band(figures.ratio),
-            "ratio": figures.ratio,
-            "adjusted_equity": figures.adjusted_equity,
-            "maintenance_margin": figures.maintenance_margin,
-            "liquidation_fee": figures.liquidation_fee,
+            "position": subject.position,
+            "band": levels.band(subject.ratio),
+            "ratio": subject.ratio,
+            "adjusted_equity": subject.adjusted_equity,
+            "maintenance_margin": subject.maintenance_margin,
+            "liquidation_fee": subject.liquidation_fee,
             "cause": context.cause,
             "decided_at": context.now,
             "expires_at": expires,
@@ -82,7 +82,8 @@ class Issuer:
     ) -> _Command:
         """Return the episode's next command; `symbols` when it used more prices than the figures."""
         self.episode.sequence += 1
-        name = episode_id(self._account.account_id, self.episode.n)
+        subject = self._subject
+        name = episode_id(subject.account.account_id, self.episode.n, subject.position)
         return model(
             command_id=command_id(name, self.episode.sequence),
             episode_id=name,
@@ -102,7 +103,7 @@ class Issuer:
                 "prices": {key: found.price for key, found in known.items()},
                 "stale_prices": self.stale(symbols),
                 "inputs": Inputs(
-                    book=dict(sorted(self._account.offsets.items())),
+                    book=dict(sorted(self._subject.account.offsets.items())),
                     ticks={key: found.offset for key, found in known.items()},
                     reference=self.context.reference.sha256,
                 ),

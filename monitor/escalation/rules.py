@@ -1,4 +1,4 @@
-"""Levels, bands and what OC-1 names: the questions a decision asks of the figures."""
+"""Levels, bands and what ES-4 names: the questions a decision asks of figures and orders."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from monitor.account.state import Account
-from monitor.margin import Figures
 from monitor.schema.commands import Band
+from monitor.schema.events import PositionSide
 from monitor.schema.reference import Policy
 
-__all__ = ["Levels", "oc1_orders", "open_orders"]
+__all__ = ["Levels", "open_orders", "orders_of_position"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -49,25 +49,13 @@ def open_orders(account: Account) -> list[str]:
     return sorted(name for name, order in account.orders.items() if order.command_id is None)
 
 
-def oc1_orders(account: Account, figures: Figures, policy: Policy) -> list[str]:
-    """OC-1: return the orders it cancels, by id; empty when OC-1 does not hold (OC-4)."""
-    if not account.orders or not figures.oc1_short:
-        return []
+def orders_of_position(account: Account, instrument: str, side: PositionSide) -> list[str]:
+    """ES-4 of an isolated position: return its open orders by id; long_short: those of its side."""
     return sorted(
         name
         for name, order in account.orders.items()
-        if not order.reduce_only  # OC-4
-        and order.command_id is None
-        and _adds(account, figures, policy, name)
+        if order.command_id is None
+        and order.margin_mode == "isolated"
+        and order.instrument == instrument
+        and side in ("net", order.position_side)
     )
-
-
-def _adds(account: Account, figures: Figures, policy: Policy, order_id: str) -> bool:
-    """Whether an order opens or adds, or needs borrowing; in spot mode as the setting says."""
-    if account.mode == "spot":
-        return policy.spot_cancel_scope == "all" or account.orders[order_id].auto_borrow
-    order = figures.orders[order_id]
-    if order.gives is None:
-        return order.opening > 0
-    given = figures.currencies[order.gives]
-    return given.potential_borrowing > given.liability

@@ -14,6 +14,7 @@ __all__ = [
     "Action",
     "ActionKind",
     "Band",
+    "CancelReason",
     "Cause",
     "Command",
     "DeadLetter",
@@ -42,7 +43,9 @@ Phase = Literal[
     "delta_neutral",
     "unhedged",
     "takeover",
+    "auto_exchange",
 ]
+CancelReason = Literal["OC-1", "OC-2", "OC-3", "IN-5", "ES-4"]
 ActionKind = Literal["repay", "sell", "buy", "close", "takeover"]
 
 
@@ -78,6 +81,7 @@ class Command(Message):
     attempt: int = 1
     mode: Mode
     position: Identifier | None = None
+    """Key of an isolated position, `instrument/isolated/side`; then the figures are its own."""
     band: Band
     ratio: Amount | None
     adjusted_equity: Amount
@@ -101,10 +105,10 @@ class WarningCommand(Command):
 
 
 class OrderCancel(Command):
-    """OC-1, ES-4."""
+    """OC-1 to OC-3, IN-5, ES-4."""
 
     kind: Literal["order_cancel"] = "order_cancel"
-    reason: Literal["OC-1", "OC-2", "OC-3", "IN-5", "ES-4"]
+    reason: CancelReason
     order_ids: tuple[Identifier, ...]
 
 
@@ -123,14 +127,16 @@ class Action(Message):
     bankruptcy_price: Amount | None = None
     fee_usd: NonNegative | None = None
     """Taker fee that the action is expected to cost."""
+    capped_usd: NonNegative | None = None
+    """RD-6: what was left of the instrument's cap in this second, where the caps cut the size."""
     why: str | None = None
     """Why this leg: its relief and loss in USD, or its share of delta."""
 
 
 class Reduction(Command):
-    """ES-5, RD-1 to RD-7."""
+    """ES-5, RD-1 to RD-7; `auto_exchange` is IN-4's sale of assets for an owed coin."""
 
-    kind: Literal["reduction"] = "reduction"
+    kind: Literal["reduction", "auto_exchange"] = "reduction"
     step: int
     phase: Phase
     actions: Annotated[tuple[Action, ...], Field(min_length=1)]

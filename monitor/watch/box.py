@@ -19,7 +19,9 @@ follows |F(p') − F(p)| ≤ Σ_s w_s · m_s, with w_s collecting, per price,
 - maintenance and fee: notional at fixed tiers (they go by contracts), and potential borrowing, whose
   slope in equity is ≤ 1, at the rates of its borrow tier. A rate jumps at a tier's bound, so the
   coin's equity may move by less than its distance to the nearest bound: a constraint of its own, the
-  guard. Where no position settles in the coin, its debt is constant and its tier found in decimals;
+  guard. Where no position settles in the coin, its debt is constant and its tier found in decimals.
+  The same guard keeps the equity above the coin's floor, so that OC-2, OC-3 and IN-4 hold at p' only
+  if they may at p (`monitor.watch.floors`);
 - the loss of limit orders: in each equity its slope is the difference of two slopes of CU-9, so ≤ 1
   at the order's prices; in the quote's index, at given equities, it is proportional with tiers in coin
   (loss ≤ value given), and with tiers in USD each of the four values has a slope of at most its own size.
@@ -38,7 +40,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from monitor.watch.form import Form, Holding
+from monitor.watch.exposures import Form, Holding
 
 __all__ = ["WIDEST", "Box", "make_box"]
 
@@ -199,7 +201,7 @@ def _currency(
         borrowing = max(owed, holding.frozen - equity) if form.auto_borrow else owed
         initial, maintenance, room = _tier(holding, borrowing)
         _, owed_rate, owed_room = _tier(holding, owed)
-        guard = min(room, owed_room) - _ROUNDING * sums.gross / value
+        guard = min(room, owed_room, equity - holding.floor) - _ROUNDING * sums.gross / value
         sums.blind = sums.blind or guard <= 0.0
     fee_rate = maintenance + (1.0 + maintenance) * form.taker
     margin_rate = max(holding.lever, initial)

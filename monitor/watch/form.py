@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import NamedTuple
 
 from monitor.account.state import Account, Balance
 from monitor.contracts import order_fee
@@ -25,100 +24,13 @@ from monitor.prices import PriceBook
 from monitor.reference import Reference, borrow_tier, position_tier
 from monitor.schema.reference import Currency, Instrument
 from monitor.watch.dependence import forward_of, isolated_currencies
+from monitor.watch.exposures import NO_FLOOR, Contract, Debt, Form, Holding, SpotOrder
+from monitor.watch.floors import equity_floor, frozen_by_orders, quota_moves
 
-__all__ = ["Contract", "Debt", "Form", "Holding", "SpotOrder", "compile_form"]
+__all__ = ["compile_form"]
 
 Column = Callable[[str], int]
 """Price key (`symbol/kind`) → column of the screen."""
-
-Tiers = tuple[tuple[float, float], ...]
-BorrowTiers = tuple[tuple[float, float, float], ...]
-
-
-class Debt(NamedTuple):
-    """A debt that no price changes, in coin; its tiers were found in decimals."""
-
-    owed: float
-    """CU-6."""
-    borrowing: float
-    """CU-7."""
-    initial: float
-    maintenance: float
-    owed_rate: float
-    """Maintenance rate of the liability's own tier (OC-1)."""
-
-
-class Holding(NamedTuple):
-    """One currency: amounts in coin."""
-
-    column: int
-    """-1 for USD."""
-    bridge: int
-    """Second column where PX-2 prices it through another coin, else -1."""
-    cash: float
-    net: float
-    """cash − borrowed − accrued interest."""
-    debt: Debt | None
-    """Where no position settles in the currency, so that prices cannot change what is owed."""
-    counts: bool
-    by_value: bool
-    tiers: Tiers
-    minimum_rate: float
-    frozen: float
-    """What open orders hold, fees of derivative orders included."""
-    fees: float
-    borrow_tiers: BorrowTiers
-    """(up to, initial, maintenance)."""
-    lever: float
-    """1 / borrow leverage."""
-
-
-class Contract(NamedTuple):
-    """A position, or the opening part of an order (then `entry` is 0 and it has no PnL)."""
-
-    column: int
-    holding: int
-    """Index of the settle currency in `Form.holdings`."""
-    size: float
-    """Contracts × contract value × multiplier, negative short."""
-    entry: float
-    inverse: bool
-    rate: float
-    """Tier's maintenance rate + taker rate."""
-    alone: float
-    """Maintenance rate by positions alone (OC-1); 0 for orders."""
-    order_margin: float
-    """OC-1: order margin in quote currency (linear) or USD (inverse)."""
-
-
-class SpotOrder(NamedTuple):
-    """A limit order; `price` in quote currency; indices into `Form.holdings`."""
-
-    buys: bool
-    base: int
-    quote: int
-    amount: float
-    price: float
-
-
-class Form(NamedTuple):
-    """An account's exposures. `exact_only`: a market order makes every tick count."""
-
-    auto_borrow: bool
-    taker: float
-    currencies: tuple[str, ...]
-    """The names of the holdings, then of what else is needed the index of."""
-    holdings: tuple[Holding, ...]
-    contracts: tuple[Contract, ...]
-    spot_orders: tuple[SpotOrder, ...]
-    cancellable: bool
-    """Whether OC-1 would find an order that it may cancel."""
-    exact_only: bool
-    columns: tuple[int, ...]
-    """Every column the account depends on."""
-    awaited: tuple[str, ...] = ()
-    """Keys of prices that never came: the first one changes the form (MM-3's forward)."""
-
 
 _NOTHING = Balance()
 
@@ -133,6 +45,7 @@ class _Compiler:
         "account",
         "apart",
         "awaited",
+        "cancellable",
         "column",
         "contracts",
         "exact_only",
@@ -166,6 +79,7 @@ class _Compiler:
         self.others: dict[str, None] = {}
         """Currencies it needs the index of, without holding them."""
         self.awaited: set[str] = set()
+        self.cancellable = frozen_by_orders(account, reference) if account.orders else frozenset()
 
     def run(self) -> Form:
         account = self.account
@@ -175,6 +89,8 @@ class _Compiler:
         self._contracts()
         self._spot_orders()
         self._isolated()
+        if self.settling and self.reference.policy.anticipate_funding:
+            self.exact_only = True  # CU-4: what is frozen moves with the marks
         holdings = tuple(self._compile_holding(name) for name in self.names)
         columns = {h.column for h in holdings} | {h.bridge for h in holdings}
         columns |= {c.column for c in self.contracts} | self.apart
@@ -186,9 +102,7 @@ class _Compiler:
             holdings=holdings,
             contracts=tuple(self.contracts),
             spot_orders=tuple(self.spot_orders),
-            cancellable=any(
-                not o.reduce_only and o.command_id is None for o in account.orders.values()
-            ),
+            cancellable=bool(self.cancellable),
             exact_only=self.exact_only,
             columns=tuple(sorted(columns)),
             awaited=tuple(sorted(self.awaited)),
@@ -356,6 +270,8 @@ class _Compiler:
                 bridge = self.column(through)
         with_, without, fees = self.frozen.get(name, (ZERO, ZERO, ZERO))
         discount, borrow = self.reference.float_tiers.get(name, ((), ()))
+        if self.settling and quota_moves(account, self.reference, name, self.settling):
+            self.exact_only = True
         return Holding(
             column,
             bridge,
@@ -370,7 +286,16 @@ class _Compiler:
             float(fees),
             borrow,
             1.0 / float(borrow_leverage(account, name)),
+            self._floor(name, with_ + without),
         )
+
+    def _floor(self, name: str, frozen: Decimal) -> float:
+        """How low marks may bring the coin's equity before it asks for something."""
+        if name not in self.settling:
+            return NO_FLOOR
+        cancellable = name in self.cancellable
+        floor = equity_floor(self.account, self.reference, name, frozen, cancellable=cancellable)
+        return NO_FLOOR if floor is None else float(floor)
 
     def _debt(self, name: str, entry: Currency, balance: Balance) -> Debt:
         """Find in decimals what is owed: in floats 0.1 + 0.2 would lie beyond a tier that ends at 0.3.

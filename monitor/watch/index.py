@@ -13,7 +13,8 @@ from monitor.reference import Reference
 from monitor.schema.commands import Band
 from monitor.watch.box import make_box
 from monitor.watch.census import Census
-from monitor.watch.form import Form, compile_form
+from monitor.watch.exposures import Form
+from monitor.watch.form import compile_form
 from monitor.watch.screen import Screen
 
 __all__ = ["IsolatedStanding", "Standing", "Watch", "Watched"]

@@ -1,81 +1,65 @@
-"""Accounts + prices + watch + escalation: event in, commands out. `now` is an input (H-1, ES-8)."""
+"""All accounts of one worker: events, ticks and time in, decisions out."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import msgspec
-
-from monitor.account import GAP_MS, Account, EventSource, Refusal, expire_unknown, take
-from monitor.escalation import Context, Episode, decide, next_deadline, observe
-from monitor.ladder import Ladders
+from monitor.account import GAP_MS, Account, EventSource, expire_unknown, take
+from monitor.engine.deciding import Deciding
+from monitor.engine.entry import Decision, Entry
+from monitor.escalation import Episode, observe
+from monitor.interest import Interest
+from monitor.limits import Totals
 from monitor.margin import Figures, assess
-from monitor.prices import PriceBook, TickLike
+from monitor.prices import TickLike
 from monitor.reference import Reference
-from monitor.schema import AccountEvent, Cause, Command, Fill, Order, Transfer
+from monitor.schema import AccountEvent, Cause, Fill, Order, Transfer
 from monitor.schema.commands import Band
-from monitor.watch import Standing, Watch, Watched
+from monitor.watch import Standing
 
-__all__ = ["Decision", "Engine", "Entry"]
+__all__ = ["Engine"]
 
+DUE_AT_ONCE = 256
+"""Deadlines met in one turn; the rest follow at the next tick or look at the clock."""
 RETRY_MS = 1_000
 """When a deadline that could not be acted upon is looked at again; `time_scale` multiplies it."""
 
 
-class Entry:
-    """One owned account."""
-
-    __slots__ = ("account", "deadline", "episode", "partition", "watched")
-
-    def __init__(
-        self, account: Account, episode: Episode, partition: int, watched: Watched
-    ) -> None:
-        self.account = account
-        self.episode = episode
-        self.partition = partition
-        self.watched = watched
-        self.deadline: int | None = None
-
-
-@dataclass(slots=True)
-class Decision:
-    """What came of one look at one account; `dirty`: its record must be written."""
-
-    account_id: str
-    partition: int
-    commands: list[Command] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
-    dirty: bool = False
-
-
-class Engine:
+class Engine(Deciding):
     """All accounts of one worker. Synchronous; nothing in here waits."""
 
     def __init__(self, reference: Reference) -> None:
-        self.prices = PriceBook()
-        self.watch = Watch()
+        super().__init__(reference)
         self.entries: dict[str, Entry] = {}
         self.partitions: dict[int, dict[str, Entry]] = {}
         self.armed: set[int] = set()
         """Partitions whose accounts may be commanded (H-6)."""
         self.now = 0
+        self.interest = Interest()
+        """IN-1; its `hours` are filled from outside."""
         self.missed_crossings = 0
         """H-3: accounts that the sweep found elsewhere than the watch had them."""
-        self.assessed = 0
         self._timers: list[tuple[int, str]] = []
         self._sweep: Iterator[str] = iter(())
-        self.reference = reference
-        self._ladders = Ladders(reference.policy)
 
     # -- partitions ---------------------------------------------------------------------------
 
-    def adopt(self, account: Account, episode: Episode, partition: int) -> None:
-        """Take an account read from the journal; it is looked at when its partition is armed."""
+    def adopt(
+        self,
+        account: Account,
+        episode: Episode,
+        partition: int,
+        isolated: Mapping[str, Episode] | None = None,
+    ) -> None:
+        """Take an account read from the journal; it is looked at when its partition is armed.
+
+        `isolated`: key → episode of its isolated positions.
+        """
         watched = self.watch.put(account, self.reference, self.prices)
         self.watch.census.group(watched.slot, partition)
-        entry = Entry(account, episode, partition, watched)
+        entry = Entry(account, episode, dict(isolated or {}), partition, watched)
+        entry.asks = self.asks_of(account)
         self.entries[account.account_id] = entry
         self.partitions.setdefault(partition, {})[account.account_id] = entry
         self._set_timer(entry)
@@ -89,10 +73,16 @@ class Engine:
 
     def use(self, reference: Reference) -> None:
         """Switch to another reference set; every account must be examined afterwards."""
-        self.reference = reference
-        self._ladders = Ladders(reference.policy)
+        super().use(reference)
         for entry in self.entries.values():
-            self._reform(entry)
+            self.put(entry)
+
+    def use_totals(self, totals: Totals | None) -> list[str]:
+        """Take the totals that BL-2 and BL-3 go by; return the accounts to be examined for OC-3."""
+        self.totals = totals
+        if totals is None:
+            return []
+        return [name for name, entry in self.entries.items() if self.past_a_total(entry)]
 
     # -- what comes in ------------------------------------------------------------------------
 
@@ -104,17 +94,21 @@ class Engine:
             self.adopt(Account(event.account_id), Episode(), source.partition)
             entry = self.entries[event.account_id]
         account = entry.account
-        taken = take(account, event, source, value, self.reference, now)
+        observer = self.interest.observer(account, self.reference)
+        taken = take(account, event, source, value, self.reference, now, observer)
         decision = Decision(account.account_id, entry.partition, refused=list(taken.refused))
-        if taken.outcome == "repeat":
+        decision.notices += observer.notices
+        if taken.outcome == "repeat" and not decision.notices:
             return decision
         decision.dirty = True
         for applied in taken.applied:
-            observe(account, entry.episode, applied)
+            for episode in entry.episodes:
+                observe(account, episode, applied)
         self._set_timer(entry)
-        if taken.applied:
-            self._reform(entry)
-            self._examine(entry, decision, _cause_of(event), now)
+        if taken.applied or decision.notices:
+            self.put(entry)
+            funding = any(isinstance(e, Transfer) and e.kind == "funding" for e in taken.applied)
+            self._examine(entry, decision, _cause_of(event), now, funding=funding)  # IN-5
         return decision
 
     def ticks(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> list[Decision]:
@@ -162,18 +156,21 @@ class Engine:
         return found
 
     def due(self, now: int) -> list[Decision]:
-        """Look at the accounts whose deadline has come."""
+        """Look at the accounts whose deadline has come, so many at a time (H-8)."""
         now = self._tick_over(now)
-        found = []
-        while self._timers and self._timers[0][0] <= now:
+        found: list[Decision] = []
+        while self._timers and self._timers[0][0] <= now and len(found) < DUE_AT_ONCE:
             deadline, account_id = heapq.heappop(self._timers)
             entry = self.entries.get(account_id)
             if entry is None or entry.deadline != deadline:
                 continue
             entry.deadline = None
             decision = Decision(account_id, entry.partition)
+            escalates = entry.next_deadline()
             self._expire_gap(entry, decision, now)
-            self._decide(entry, decision, Cause(kind="timer", ts=now), now)
+            self._work_out_interest(entry, decision, now)
+            if decision.dirty or (escalates is not None and escalates <= now):
+                self._decide(entry, decision, Cause(kind="timer", ts=now), now)
             # What could not be decided now (no price, not armed) is looked at again, not at once.
             retry = int(RETRY_MS * self.reference.policy.time_scale)
             self._set_timer(entry, not_before=now + max(1, retry))
@@ -188,6 +185,8 @@ class Engine:
             if entry is not None:
                 decision = Decision(account_id, entry.partition)
                 self._examine(entry, decision, cause, self.now)
+                if cause.kind != "tick":  # arming a partition arms its interest
+                    self._set_timer(entry)
                 if decision.dirty:
                     found.append(decision)
         return found
@@ -202,12 +201,12 @@ class Engine:
                 self._sweep = iter(list(self.entries))
                 break
             entry = self.entries.get(account_id)
-            if entry is None or not entry.account.known or entry.partition not in self.armed:
+            if entry is None or not self._may_decide(entry):
                 continue
             believed = None if entry.watched.unseen else entry.watched.standing
             decision = Decision(account_id, entry.partition)
-            self._decide(entry, decision, Cause(kind="sweep", ts=now), now)
-            if believed is not None and entry.watched.standing != believed:
+            stood = self._decide(entry, decision, Cause(kind="sweep", ts=now), now)
+            if believed is not None and stood is not None and stood != believed:
                 self.missed_crossings += 1
             if decision.dirty:
                 found.append(decision)
@@ -228,7 +227,7 @@ class Engine:
 
     def ratio(self, entry: Entry) -> float:
         """Return the account's ratio now, in floats: for showing, never for a decision."""
-        self.watch.look(entry.watched, self._ladders.of(entry.account.mode, entry.episode))
+        self.watch.look(entry.watched, self.ladder(entry))
         return entry.watched.ratio
 
     def bands(self) -> dict[str, int]:
@@ -241,10 +240,6 @@ class Engine:
         """Time never runs backwards."""
         self.now = max(self.now, now)
         return self.now
-
-    def _reform(self, entry: Entry) -> None:
-        if entry.account.known:
-            entry.watched = self.watch.put(entry.account, self.reference, self.prices)
 
     def _batch_end(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> int:
         """Return the engine's time at the end of a batch of ticks."""
@@ -265,59 +260,44 @@ class Engine:
         if changed:
             again += self.watch.rerouted(changed)
         for account_id in again:
-            self._reform(self.entries[account_id])
+            self.put(self.entries[account_id])
         return list(dict.fromkeys(named + again))
 
-    def _examine(self, entry: Entry, decision: Decision, cause: Cause, now: int) -> None:
+    def _examine(
+        self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
+    ) -> None:
         """Clear the account in floats, or decide on it in decimals."""
-        account, watched = entry.account, entry.watched
-        if not account.known or entry.partition not in self.armed:
-            self.watch.mute(watched)  # arming its partition examines it again
-            return
-        ladder = self._ladders.of(account.mode, entry.episode)
-        standing = self.watch.look(watched, ladder)
-        if standing is not None and not watched.always:
-            if cause.kind == "tick" and standing == watched.standing and not watched.unseen:
-                return
-            above_all = standing.zone == len(ladder.levels) and not standing.short
-            if above_all and not entry.episode.open:
-                self.watch.decided(watched, standing, always=False)
-                return
-        self._decide(entry, decision, cause, now)
+        if not self._may_decide(entry):
+            self.watch.mute(entry.watched)  # arming its partition examines it again
+        elif not self.clear(entry, cause):
+            self._decide(entry, decision, cause, now, funding=funding)
 
-    def _decide(self, entry: Entry, decision: Decision, cause: Cause, now: int) -> Standing | None:
-        """Assess exactly and escalate; note where the account stands.
+    def _may_decide(self, entry: Entry) -> bool:
+        return entry.account.known and entry.partition in self.armed
 
-        Returns where it stood before the decision; None when there was none.
-        """
-        account, watched = entry.account, entry.watched
-        if not account.known or entry.partition not in self.armed:
+    def _decide(
+        self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
+    ) -> Standing | None:
+        """Decide in decimals where that is allowed; return where the account stood before."""
+        if not self._may_decide(entry):
             return None
-        figures = assess(account, self.reference, self.prices)
-        self.assessed += 1
-        if figures.unpriced:
-            return None
-        ladder = self._ladders.of(account.mode, entry.episode)
-        before = msgspec.json.encode(entry.episode)
-        context = Context(reference=self.reference, prices=self.prices, now=now, cause=cause)
-        commands = decide(account, entry.episode, figures, context)
-        decision.commands += commands
-        if commands or msgspec.json.encode(entry.episode) != before:
-            decision.dirty = True
+        stood = self.decide(entry, decision, cause, now, funding=funding)
+        if decision.dirty:
             self._set_timer(entry)
-        cancellable = watched.form is not None and watched.form.cancellable
-        short = cancellable and figures.oc1_short
-        stood = Standing(ladder, ladder.zone(figures), short)
-        earlier, ladder = ladder, self._ladders.of(account.mode, entry.episode)
-        standing = Standing(ladder, ladder.zone(figures), short)
-        waits = entry.episode.liquidation and not entry.episode.pending  # for a fresh price
-        if standing.short and account.mode != "spot" and not waits:
-            # Which orders OC-1 names goes by the coins that would be borrowed at the present prices.
-            waits = standing.band != "liquidation"
-        if watched.form is not None and (watched.unseen or ladder != earlier):
-            self.watch.look(watched, ladder)
-        self.watch.decided(watched, standing, always=waits)
         return stood
+
+    def _work_out_interest(self, entry: Entry, decision: Decision, now: int) -> None:
+        """IN-1: accrue and deduct what is due by the clock."""
+        if not self._may_decide(entry):
+            return
+        account = entry.account
+        begun = account.interest is not None
+        notices = self.interest.due(account, self.reference, now)
+        if notices:
+            decision.notices += notices
+            self.put(entry)
+        if notices or begun != (account.interest is not None):
+            decision.dirty = True
 
     def _expire_gap(self, entry: Entry, decision: Decision, now: int) -> None:
         account = entry.account
@@ -336,7 +316,9 @@ class Engine:
         return account.gap_since + int(GAP_MS * self.reference.policy.time_scale)
 
     def _set_timer(self, entry: Entry, *, not_before: int | None = None) -> None:
-        times = [next_deadline(entry.episode), self._gap_deadline(entry.account)]
+        times = [entry.next_deadline(), self._gap_deadline(entry.account)]
+        if self._may_decide(entry):
+            times.append(self.interest.next_time(entry.account, self.reference, self.now))
         known = [t for t in times if t is not None]
         deadline = min(known) if known else None
         if deadline is not None and not_before is not None and deadline <= self.now:

@@ -1,0 +1,6 @@
+"""Accounts + prices + watch + escalation: event in, commands out. `now` is an input (H-1, ES-8)."""
+
+from monitor.engine.engine import Engine
+from monitor.engine.entry import Decision, Entry
+
+__all__ = ["Decision", "Engine", "Entry"]

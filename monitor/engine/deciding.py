@@ -1,0 +1,131 @@
+"""One look at one account: cleared in floats, or assessed and decided on in decimals (H-2)."""
+
+from __future__ import annotations
+
+from monitor.account import Account
+from monitor.conversion import excesses
+from monitor.engine.asks import Asks, asks_of, is_past_a_total
+from monitor.engine.entry import Decision, Entry
+from monitor.escalation import Context, Episode, decide, decide_isolated
+from monitor.ladder import Ladder, Ladders
+from monitor.limits import Totals
+from monitor.margin import Figures, assess
+from monitor.prices import PriceBook
+from monitor.reduction import Caps
+from monitor.reference import Reference
+from monitor.schema import Cause
+from monitor.watch import IsolatedStanding, Standing, Watch
+
+__all__ = ["Deciding"]
+
+_FRESH = Episode()
+
+
+class Deciding:
+    """The prices, rules and totals that decisions are made from, and the watch they are noted in."""
+
+    def __init__(self, reference: Reference) -> None:
+        self.prices = PriceBook()
+        self.watch = Watch()
+        self.caps = Caps()
+        """RD-6; its `share` is the own part of every cap."""
+        self.totals: Totals | None = None
+        """BL-2, BL-3; None: unknown."""
+        self.assessed = 0
+        self.reference = reference
+        self._ladders = Ladders(reference.policy)
+
+    def use(self, reference: Reference) -> None:
+        """Switch to another reference set."""
+        self.reference = reference
+        self._ladders = Ladders(reference.policy)
+
+    def put(self, entry: Entry) -> None:
+        """Take an account whose book, or whose reference data, changed."""
+        entry.asks = self.asks_of(entry.account)
+        if entry.account.known:
+            entry.watched = self.watch.put(entry.account, self.reference, self.prices)
+
+    def asks_of(self, account: Account) -> Asks:
+        """Return what the account may be told whatever its ratio."""
+        return asks_of(account, self.reference)
+
+    def past_a_total(self, entry: Entry) -> bool:
+        """OC-3: whether a total is past its limit in a coin that the account's orders may borrow."""
+        return is_past_a_total(entry.account, entry.asks, self.reference, self.totals)
+
+    def ladder(self, entry: Entry) -> Ladder:
+        """Return the levels that matter to the account's own ratio now."""
+        return self._ladders.of(entry.account.mode, entry.episode)
+
+    def clear(self, entry: Entry, cause: Cause) -> bool:
+        """Say whether floats are sure that nothing follows of looking at the account now."""
+        watched = entry.watched
+        standing = self.watch.look(watched, self.ladder(entry))
+        if standing is None or watched.always:
+            return False
+        if cause.kind == "tick" and standing == watched.standing and not watched.unseen:
+            return True
+        above_all = standing.zone == len(standing.ladder.levels) and not standing.short
+        if above_all and not entry.open and not entry.asks.ever:
+            self.watch.decided(watched, standing, always=False)
+            return True
+        return False
+
+    def decide(
+        self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
+    ) -> Standing | None:
+        """Assess exactly and escalate; note where the account stands.
+
+        Returns where it stood before the decision; None when it is unpriced.
+        """
+        account, watched = entry.account, entry.watched
+        figures = assess(account, self.reference, self.prices)
+        self.assessed += 1
+        if figures.unpriced:
+            return None
+        ladder = self.ladder(entry)
+        stood = self._standing(entry, figures)
+        before = entry.remembered()
+        context = Context(
+            self.reference, self.prices, now, cause, self.totals, self.caps, funding=funding
+        )
+        commands = decide(account, entry.episode, figures, context)
+        commands += decide_isolated(account, entry.isolated, figures, context)
+        decision.commands += commands
+        if commands or entry.remembered() != before:
+            decision.dirty = True
+        standing = self._standing(entry, figures)
+        waits = self._waits(entry, figures)
+        if standing.short and account.mode != "spot" and not waits:
+            # Which orders OC-1 names goes by the coins that would be borrowed at the present prices.
+            waits = standing.band != "liquidation"
+        if watched.form is not None and (watched.unseen or standing.ladder != ladder):
+            self.watch.look(watched, standing.ladder)
+        self.watch.decided(watched, standing, always=waits)
+        return stood
+
+    def _waits(self, entry: Entry, figures: Figures) -> bool:
+        """Whether any tick of its prices may let something follow that no box tells."""
+        if entry.waits_for_price or self.past_a_total(entry):
+            return True
+        idle = not entry.episode.pending and not entry.episode.capped
+        return idle and bool(excesses(entry.account, figures, self.reference))  # IN-4
+
+    def _standing(self, entry: Entry, figures: Figures) -> Standing:
+        account, form = entry.account, entry.watched.form
+        ladder = self.ladder(entry)
+        short = form is not None and form.cancellable and figures.oc1_short
+        return Standing(
+            ladder, ladder.zone(figures.ratio), short, self._isolated(account, entry, figures)
+        )
+
+    def _isolated(
+        self, account: Account, entry: Entry, figures: Figures
+    ) -> tuple[IsolatedStanding, ...]:
+        """MR-3: where each isolated position stands on its own ladder."""
+        found = []
+        for key, own in sorted(figures.isolated.items()):
+            ladder = self._ladders.of(account.mode, entry.isolated.get(key, _FRESH))
+            found.append(IsolatedStanding(key, ladder, ladder.zone(own.ratio)))
+        return tuple(found)
