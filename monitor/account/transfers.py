@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from monitor.account.exceptions import Rejected
+from monitor.account.interest import echoes
 from monitor.account.isolated import charge_interest, move_margin
-from monitor.account.state import Account, Balance
+from monitor.account.state import Account, Balance, isolated_key
 from monitor.exact import ZERO
 from monitor.schema.events import Transfer
 
@@ -21,9 +22,12 @@ def apply_transfer(account: Account, transfer: Transfer) -> set[str]:
     if transfer.kind == "margin":  # MR-3
         move_margin(account, transfer)
         return set()
-    if transfer.kind == "interest" and transfer.instrument is not None:
-        charge_interest(account, transfer)
-        return set()
+    if transfer.kind == "interest":
+        if _is_echo(account, transfer):  # IN-1: the ledger follows
+            return set()
+        if transfer.instrument is not None:
+            charge_interest(account, transfer)
+            return set()
     if transfer.kind in ("borrow", "repay"):
         if account.mode != "spot":
             raise Rejected(
@@ -47,6 +51,16 @@ def apply_transfer(account: Account, transfer: Transfer) -> set[str]:
     change = _SIGNS[transfer.kind] * amount
     account.balance(transfer.currency).cash += change
     return {transfer.currency} if change > 0 else set()
+
+
+def _is_echo(account: Account, transfer: Transfer) -> bool:
+    """Say whether the book has this interest already, having worked it out itself."""
+    position = None
+    if transfer.instrument is not None:
+        position = isolated_key(transfer.instrument, transfer.position_side or "net")
+    return echoes(
+        transfer.transfer_id, account.account_id, transfer.currency, position, transfer.ts
+    )
 
 
 def repay(balance: Balance, amount: Decimal) -> None:
