@@ -12,9 +12,10 @@ from monitor.currency import USD, borrow_leverage
 from monitor.exact import ZERO
 from monitor.margin.figures import Figures
 from monitor.reference import Reference
-from monitor.schema.reference import Currency
+from monitor.schema.reference import Currency, Policy
 
 __all__ = [
+    "TOTALS_MAX_AGE_MS",
     "Limit",
     "Limits",
     "Totals",
@@ -27,9 +28,14 @@ __all__ = [
     "next_yearly_rate",
     "own_borrowing",
     "tier_limit",
+    "usable_totals",
     "utilisation",
     "yearly_rate",
 ]
+
+
+TOTALS_MAX_AGE_MS = 10_000
+"""H-10: totals come each second; past ten of them some worker has stopped counting."""
 
 
 def main_account_of(account: Account) -> str:
@@ -63,6 +69,13 @@ class Totals:
 
     def _known(self, found: Decimal | None) -> Decimal | None:
         return ZERO if found is None and self.complete else found
+
+
+def usable_totals(totals: Totals | None, now: int, policy: Policy) -> Totals | None:
+    """H-10: return the totals unless they are too old at `now` (epoch ms) to allow anything."""
+    if totals is None or now - totals.ts > TOTALS_MAX_AGE_MS * policy.time_scale:
+        return None
+    return totals
 
 
 class Limit(NamedTuple):

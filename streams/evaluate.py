@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from monitor.account import Rejected, open_account
+from monitor.account import Account, Rejected, open_account
+from monitor.borrowing import borrowing_table
+from monitor.explain import Node, explain
+from monitor.liquidation_price import liquidation_prices
 from monitor.margin import assess
 from monitor.prices import PriceBook
 from monitor.reference import BadReference, Reference, load_reference
@@ -17,11 +20,28 @@ from monitor.schema import AccountSettings, Assessment, Policy, Tick
 from streams.documents import BadDocument, Document, read_document
 from streams.reference.files import load_reference_file
 
-__all__ = ["evaluate_file"]
+__all__ = [
+    "Evaluated",
+    "error_text",
+    "evaluate_file",
+    "read_accounts",
+    "read_prices",
+    "read_reference",
+]
 
 
-def evaluate_file(path: Path) -> list[Assessment]:
+class Evaluated(NamedTuple):
+    """One account: its assessment, and why it is so where that was asked for."""
+
+    assessment: Assessment
+    explanation: Node | None
+
+
+def evaluate_file(path: Path, *, explains: bool = False) -> list[Evaluated]:
     """Return one assessment per account of the file, in its order; raises `BadDocument`.
+
+    Borrowing (BL-4) and liquidation prices (MR-4) are in it; what main accounts and the platform
+    lend out in all is not known offline.
 
     The file (YAML or JSON) holds `reference` (inline, or a path from the file's folder), `prices`
     (symbol → price; the mark of a derivative, else an index) and `accounts` (messages of the topic
@@ -32,13 +52,13 @@ def evaluate_file(path: Path) -> list[Assessment]:
     if not isinstance(raw, Mapping):
         raise BadDocument([f"{path}: a mapping with reference, prices and accounts is expected"])
     errors: list[str] = []
-    reference = _reference(document, raw, errors)
+    reference = read_reference(document, raw, errors)
     if reference is None:
         # Without it neither prices nor accounts can be read: they are only looked over.
-        _accounts(document, raw, errors)
+        read_accounts(document, raw, errors)
         raise BadDocument(errors)
-    prices = _prices(document, raw, reference, errors)
-    accounts = _accounts(document, raw, errors)
+    prices = read_prices(document, raw, reference, errors)
+    accounts = read_accounts(document, raw, errors)
     found = []
     for number, message in accounts.items():
         try:
@@ -46,14 +66,30 @@ def evaluate_file(path: Path) -> list[Assessment]:
         except Rejected as error:
             errors.extend(document.located([f"accounts.{number}: {error}"]))
             continue
-        figures = assess(account, reference, prices)
-        found.append(assessment(account, figures, reference.policy))
+        found.append(_evaluated(account, reference, prices, explains=explains))
     if errors:
         raise BadDocument(errors)
     return found
 
 
-def _reference(document: Document, raw: Mapping[str, Any], errors: list[str]) -> Reference | None:
+def _evaluated(
+    account: Account, reference: Reference, prices: PriceBook, *, explains: bool
+) -> Evaluated:
+    figures = assess(account, reference, prices)
+    priced = not figures.unpriced
+    shown = assessment(
+        account,
+        figures,
+        reference.policy,
+        borrowing=borrowing_table(account, figures, reference, None) if priced else None,
+        liquidation=liquidation_prices(account, figures, reference, prices),
+    )
+    return Evaluated(shown, explain(account, figures, reference, prices) if explains else None)
+
+
+def read_reference(
+    document: Document, raw: Mapping[str, Any], errors: list[str]
+) -> Reference | None:
     """Return the reference set, inline or from its own file; None after noting errors."""
     given = raw.get("reference")
     try:
@@ -70,7 +106,7 @@ def _reference(document: Document, raw: Mapping[str, Any], errors: list[str]) ->
     return None
 
 
-def _prices(
+def read_prices(
     document: Document, raw: Mapping[str, Any], reference: Reference, errors: list[str]
 ) -> PriceBook:
     """Return the book of the given prices."""
@@ -88,14 +124,16 @@ def _prices(
             )
         except ValidationError as error:
             errors.extend(
-                document.located([f"prices.{symbol}: {_message(item)}" for item in error.errors()])
+                document.located(
+                    [f"prices.{symbol}: {error_text(item)}" for item in error.errors()]
+                )
             )
         else:
             book.take(tick, 0, Policy(), 0)
     return book
 
 
-def _accounts(
+def read_accounts(
     document: Document, raw: Mapping[str, Any], errors: list[str]
 ) -> dict[int, AccountSettings]:
     """Return the readable account messages by their number in the file."""
@@ -111,7 +149,7 @@ def _accounts(
             texts = []
             for item in error.errors():
                 where = ".".join(str(part) for part in ("accounts", number, *item["loc"]))
-                texts.append(f"{where}: {_message(item)}")
+                texts.append(f"{where}: {error_text(item)}")
             errors.extend(document.located(texts))
     return found
 
@@ -132,5 +170,6 @@ def _completed(message: Any) -> Any:
     return filled
 
 
-def _message(item: Mapping[str, Any]) -> str:
+def error_text(item: Mapping[str, Any]) -> str:
+    """Return what one item of a `ValidationError` says, without pydantic's own prefix."""
     return str(item["msg"]).removeprefix("Value error, ")

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from monitor.exact import ZERO
 from monitor.schema.base import Amount, Message
 from monitor.schema.commands import Band
 from monitor.schema.events import MarginMode, Mode, PositionSide
 
-__all__ = ["Assessment", "CurrencyAssessment", "PositionAssessment"]
+__all__ = [
+    "Assessment",
+    "CurrencyAssessment",
+    "IsolatedAssessment",
+    "LimitsLeft",
+    "PositionAssessment",
+]
+
+
+class LimitsLeft(Message):
+    """BL-4: what may still be borrowed under each limit, in coin; null: none, or not known."""
+
+    tier: Amount | None = None
+    """BL-1."""
+    main_account: Amount | None = None
+    """BL-2."""
+    platform: Amount | None = None
+    """BL-3."""
 
 
 class CurrencyAssessment(Message):
-    """CU-1 to CU-9 of one currency: amounts in coin, `*_usd`, `borrow_margin` and value in USD."""
+    """CU-1 to CU-9 of one currency: amounts in coin, `*_usd`, `borrow_margin` and value in USD.
+
+    The liquidation prices are those of a debt, as an index in USD. `free_part`, `yearly_rate` and
+    `limits` are null where they were not asked for.
+    """
 
     cash: Amount
     borrowed: Amount
@@ -27,13 +49,25 @@ class CurrencyAssessment(Message):
     borrow_margin: Amount | None
     borrow_margin_coin: Amount | None
     borrow_leverage: Amount
+    free_part: Amount | None = None
+    """IN-2."""
+    yearly_rate: Amount | None = None
+    """BL-3."""
+    limits: LimitsLeft | None = None
     price: Amount | None
     equity_usd: Amount | None
     discounted_equity: Amount | None
+    liquidation_price: Amount | None = None
+    """MR-4; null where no price has it, or it was not asked for."""
+    liquidation_price_buys_filled: Amount | None = None
+    liquidation_price_sells_filled: Amount | None = None
 
 
 class PositionAssessment(Message):
-    """One position: quantity in contracts, signed; the rest in USD except the coin PnL."""
+    """One cross position: quantity in contracts, signed; PnL and value in the settle coin, else USD.
+
+    A liquidation price is a mark.
+    """
 
     instrument: str
     position_side: PositionSide
@@ -41,10 +75,49 @@ class PositionAssessment(Message):
     quantity: Amount
     notional_usd: Amount
     unrealised_pnl: Amount
+    options_value: Amount = ZERO
+    """CU-3."""
     initial_margin: Amount
     maintenance_margin: Amount
     tier: int
     beyond_last_tier: bool = False
+    liquidation_price: Amount | None = None
+    """MR-4; null where no price has it, or it was not asked for."""
+    liquidation_price_buys_filled: Amount | None = None
+    liquidation_price_sells_filled: Amount | None = None
+
+
+class IsolatedAssessment(Message):
+    """MR-3: one isolated position with its own ratio; USD unless said otherwise.
+
+    `quantity` is in contracts, of a margin position in base coin; its liquidation price is the
+    price of its base in its quote.
+    """
+
+    instrument: str
+    position_side: PositionSide
+    quantity: Amount
+    margin: Amount
+    """In `margin_currency`."""
+    margin_currency: str
+    unrealised_pnl: Amount
+    """In the settle (a margin position: quote) currency, interest taken off."""
+    liability: Amount = ZERO
+    """What a margin position owes, in `liability_currency`."""
+    liability_currency: str | None = None
+    accrued_interest: Amount = ZERO
+    notional_usd: Amount
+    equity: Amount
+    maintenance_margin: Amount
+    liquidation_fee: Amount
+    ratio: Amount | None
+    band: Band
+    tier: int
+    beyond_last_tier: bool = False
+    liquidation_price: Amount | None = None
+    """MR-4; null where no price has it, or it was not asked for."""
+    liquidation_price_buys_filled: Amount | None = None
+    liquidation_price_sells_filled: Amount | None = None
 
 
 class Assessment(Message):
@@ -67,6 +140,7 @@ class Assessment(Message):
     estimated_fees: Amount | None
     currencies: dict[str, CurrencyAssessment]
     positions: tuple[PositionAssessment, ...]
+    isolated: tuple[IsolatedAssessment, ...] = ()
     unpriced: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     out_of_sync: bool = False
