@@ -1,4 +1,8 @@
-"""For alert consumers: the output topics as typed models, each once, committed when done with."""
+"""For other programs: the output topics as typed models, each once, and questions (`ask`).
+
+`subscribe` leaves out copies and commits an offset when the message is done with. What carries
+commands out asks an `Acceptance` before each.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -22,21 +26,44 @@ from monitor.schema import (
     Reduction,
     WarningCommand,
 )
+from monitor.schema.interest import InterestNotice
 from streams.connection import kafka_client
+from streams.requests import Asker, Inquiry, NoAnswer, RequestFailed, ask
 from streams.settings import Settings, load_settings
 from streams.topics import Topics
 
-__all__ = ["OUTPUT_TOPICS", "Output", "decode_output", "expired", "subscribe"]
+__all__ = [
+    "OUTPUT_TOPICS",
+    "Acceptance",
+    "Asker",
+    "Inquiry",
+    "NoAnswer",
+    "Output",
+    "RequestFailed",
+    "ask",
+    "decode_output",
+    "expired",
+    "subscribe",
+]
 
 _log = structlog.get_logger(__name__)
 
-Output = WarningCommand | OrderCancel | Reduction | EpisodeNotice | DeadLetter | Heartbeat
+Output = (
+    WarningCommand
+    | OrderCancel
+    | Reduction
+    | EpisodeNotice
+    | InterestNotice
+    | DeadLetter
+    | Heartbeat
+)
 
 OUTPUT_TOPICS: dict[str, type[Output]] = {
     "warnings": WarningCommand,
     "order-cancels": OrderCancel,
     "reductions": Reduction,
     "episodes": EpisodeNotice,
+    "interest": InterestNotice,
     "dead-letters": DeadLetter,
     "heartbeats": Heartbeat,
 }
@@ -54,7 +81,7 @@ def decode_output(topic: str, value: bytes) -> Output:
     return OUTPUT_TOPICS[topic].model_validate_json(value)
 
 
-def expired(command: Output, now: int | None = None) -> bool:
+def expired(command: Output | Command, now: int | None = None) -> bool:
     """Whether a command is past its `expires_at` and must not be carried out any more.
 
     `now` in epoch ms, by default this machine's clock; on the event clock give the last tick's
@@ -63,6 +90,48 @@ def expired(command: Output, now: int | None = None) -> bool:
     if not isinstance(command, Command):
         return False
     return command.expires_at < (int(time.time() * 1000) if now is None else now)
+
+
+class Acceptance:
+    """Which commands are to be carried out: each once, none late, none after a newer one.
+
+    One for all topics that a program carries out; it remembers the last 200,000 commands and
+    episodes. `quantity` is the total of a `command_id`: of a re-send, carry out what is left.
+    """
+
+    def __init__(self) -> None:
+        # Dictionaries as ordered sets: the oldest goes first.
+        self._attempts: dict[str, int] = {}
+        self._last: dict[tuple[type[Command], str], int] = {}
+
+    def refusal(
+        self, command: Command, now: int | None = None
+    ) -> Literal["expired", "copy", "outdated"] | None:
+        """Remember a command; return why it must not be carried out, None when it must.
+
+        `now` as for `expired`. A re-send (`attempt` above the highest seen) is accepted although a
+        newer command of its episode is known.
+        """
+        if expired(command, now):
+            return "expired"
+        seen = self._attempts.get(command.command_id)
+        if seen is not None and command.attempt <= seen:
+            return "copy"
+        episode = type(command), command.episode_id
+        last = self._last.pop(episode, None)
+        self._last[episode] = command.sequence if last is None else max(last, command.sequence)
+        _forget(self._last)
+        if last is not None and command.sequence <= last and seen is None and command.attempt == 1:
+            return "outdated"
+        self._attempts.pop(command.command_id, None)
+        self._attempts[command.command_id] = command.attempt
+        _forget(self._attempts)
+        return None
+
+
+def _forget(known: dict[Any, Any]) -> None:
+    if len(known) > _REMEMBERED:
+        del known[next(iter(known))]
 
 
 def subscribe(
@@ -75,13 +144,15 @@ def subscribe(
 
     `async for command in subscribe("warnings", "reductions", group="desk"): …`
 
-    Every message is given. A copy of a command, the same (`command_id`, `attempt`), is left out
-    while it is remembered; expired commands are given (see `expired`). With a `group` its members
-    share the work and go on where they left off: an offset is committed after the body ran for
-    its message, so what a crash interrupts comes again. Without one, everything is followed and
-    nothing committed. `from_start`: where to begin when nothing was committed, by default at the
-    beginning with a group and at the end without. Brokers that are away are waited for. Raises
-    ValueError for a topic that is no output.
+    Every message is given but copies: of a command, the same (`command_id`, `attempt`), of a notice
+    of interest, the same `interest_id`, as long as the first is remembered. Commands that are
+    expired or outdated are given too; ask `Acceptance` before carrying one out.
+
+    With a `group` its members share the work and go on where they left off, after a restart too:
+    an offset is committed after the body ran for its message, so what a crash interrupts comes
+    again. Without one, everything is followed and nothing committed. `from_start`: where to begin
+    when nothing was committed, by default at the beginning with a group and at the end without.
+    Brokers that are away are waited for. Raises ValueError for a topic that is no output.
     """
     unknown = [topic for topic in topics if topic not in OUTPUT_TOPICS]
     if unknown or not topics:
@@ -92,21 +163,23 @@ def subscribe(
 
 
 class _Seen:
-    """The last commands, each by id and attempt."""
+    """The last commands, each by id and attempt, and notices by id."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, int], None] = {}
 
     def repeats(self, message: Output) -> bool:
-        """Remember a command; say whether it was there."""
-        if not isinstance(message, Command):
+        """Remember a command or notice; say whether it was there."""
+        if isinstance(message, Command):
+            key = (message.command_id, message.attempt)
+        elif isinstance(message, InterestNotice):
+            key = (message.interest_id, 0)
+        else:
             return False
-        key = (message.command_id, message.attempt)
         if key in self._seen:
             return True
         self._seen[key] = None
-        if len(self._seen) > _REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+        _forget(self._seen)
         return False
 
 

@@ -24,6 +24,7 @@ from monitor.schema import (
     Reduction,
     WarningCommand,
 )
+from monitor.schema.interest import InterestNotice
 from streams.client import Output, expired, subscribe
 from streams.display import percent, up
 from streams.settings import Settings
@@ -35,6 +36,7 @@ KINDS: dict[str, str] = {
     "order_cancel": "order-cancels",
     "reduction": "reductions",
     "episode": "episodes",
+    "interest": "interest",
     "dead_letter": "dead-letters",
     "heartbeat": "heartbeats",
 }
@@ -45,6 +47,8 @@ _STYLES = {
     "order_cancel": "magenta",
     "reduction": "red",
     "episode": "cyan",
+    "interest": "bright_black",
+    "auto_exchange": "red",
     "dead_letter": "bright_black",
     "heartbeat": "bright_black",
 }
@@ -134,6 +138,12 @@ def describe(message: Output) -> str:
             return f"{message.episode_id} {message.state}"
         case EpisodeNotice():
             return f"{message.episode_id} {message.state}, shortfall {up(message.shortfall)} USD"
+        case InterestNotice():
+            about = f" on {message.instrument}" if message.instrument else ""
+            return (
+                f"{message.state} {plain(message.amount)} {message.currency}{about}, "
+                f"{plain(message.yearly_rate * 100)} % a year"
+            )
         case DeadLetter():
             return f"{message.topic}[{message.partition}]@{message.offset}: {message.reason}"
         case Heartbeat():

@@ -50,6 +50,8 @@ class Folding:
         if decoded is not None:
             source = EventSource(topic, event.partition, event.offset)
             decision = engine.event(decoded[0], source, decoded[1], self._runtime.now())
+            if decision.commands:
+                self._runtime.meters.decided(decision, event.timestamp)
             owned.take(decision, event, engine.now)
         owned.folded[topic] = max(owned.folded.get(topic, -1), event.offset)
         self._follow_lag(owned, event)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from monitor.account import Refusal
 from monitor.schema import SCHEMA_VERSION, Command
+from monitor.schema.interest import InterestNotice
 from streams.dead_letters import BadRecord, dead_letter
 from streams.journal import CommandOut
 from streams.topics import Topics
 
-__all__ = ["command_out", "letter_out", "refusal_out"]
+__all__ = ["command_out", "letter_out", "notice_out", "refusal_out"]
 
 _SCHEMA_VERSION = SCHEMA_VERSION.encode()
 
@@ -19,6 +20,7 @@ def command_out(command: Command, topics: Topics) -> CommandOut:
         "warning": topics.warnings,
         "order_cancel": topics.order_cancels,
         "reduction": topics.reductions,
+        "auto_exchange": topics.reductions,
         "episode": topics.episodes,
     }
     return CommandOut(
@@ -30,6 +32,16 @@ def command_out(command: Command, topics: Topics) -> CommandOut:
             ("kind", command.kind.encode()),
             ("schema-version", _SCHEMA_VERSION),
         ),
+    )
+
+
+def notice_out(notice: InterestNotice, topics: Topics) -> CommandOut:
+    """Return the exact bytes of one accrual or deduction (IN-6)."""
+    return CommandOut(
+        topics.interest,
+        notice.account_id.encode(),
+        notice.model_dump_json().encode(),
+        (("kind", notice.kind.encode()), ("schema-version", _SCHEMA_VERSION)),
     )
 
 

@@ -26,6 +26,7 @@ from streams.journal import (
 from streams.worker.offsets import committed_offsets
 from streams.worker.partition import OwnedPartition
 from streams.worker.runtime import Runtime, wall
+from streams.worker.totalling import Totalling
 from streams.worker.view import RedisView
 
 __all__ = ["ACCOUNTS_PER_TURN", "Ownership"]
@@ -50,13 +51,14 @@ class Ownership:
         guard: PauseGuard,
         outlet: Outlet,
         view: RedisView,
+        totalling: Totalling,
         admin: AdminClient,
         on_ready: Callable[[], None],
     ) -> None:
         self.partitions: dict[int, OwnedPartition] = {}
         self._runtime, self._intake = runtime, intake
         self._journal, self._guard, self._outlet = journal, guard, outlet
-        self._view, self._admin = view, admin
+        self._view, self._totalling, self._admin = view, totalling, admin
         self._on_ready = on_ready
         self._claims: set[asyncio.Task[None]] = set()
         self._to_examine: dict[str, None] = {}
@@ -73,10 +75,11 @@ class Ownership:
                 engine=self._runtime.present_engine,
                 acknowledge=self._intake.acknowledge,
                 lost=self._lost,
-                changed=self._view.changed,
+                changed=self._changed,
             )
             self.partitions[number] = owned
             self._begin(f"claim {number}", self._claim(owned))
+        self._totalling.share(self)
 
     async def flush(self) -> bool:
         """Stop folding and make everything durable; say whether there was anything to flush."""
@@ -104,6 +107,7 @@ class Ownership:
             if self._runtime.engine is not None:
                 self._runtime.engine.release(number)
             self._view.released(number)
+            self._totalling.released(number)
             del self.partitions[number]
 
     def drop(self, reason: str) -> None:
@@ -127,6 +131,10 @@ class Ownership:
         task = asyncio.create_task(self._runtime.guarded(name, work), name=name)
         self._claims.add(task)
         task.add_done_callback(self._claims.discard)
+
+    def _changed(self, decision: Decision) -> None:
+        self._view.changed(decision)
+        self._totalling.changed(decision.partition, decision.account_id)
 
     def _lost(self, partition: int, error: JournalError) -> None:
         log.error("partition_lost", partition=partition, error=str(error))
@@ -163,6 +171,7 @@ class Ownership:
         writer: PartitionWriter[Received] = PartitionWriter(
             journal, owned, self._outlet, now=self._runtime.now, guard=self._guard
         )
+        writer.durable = self._runtime.meters.durable
         writer.linger = CATCH_UP_LINGER_SECONDS
         await writer.begin(recovery, found.ids)
         owned.writer = writer
@@ -231,11 +240,18 @@ class Ownership:
 
     # -- decisions and examinations in bounded turns ----------------------------------------------
 
-    def decided(self, engine: Engine, decisions: Sequence[Decision]) -> None:
-        """Hand each decision to its partition's writer."""
+    def decided(
+        self, engine: Engine, decisions: Sequence[Decision], *, appended: int | None = None
+    ) -> None:
+        """Hand each decision to its partition's writer.
+
+        `appended`: epoch ms at which the broker took the tick that caused them, None for other causes.
+        """
         for decision in decisions:
             owned = self.partitions.get(decision.partition)
             if owned is not None:
+                if decision.commands:
+                    self._runtime.meters.decided(decision, appended)
                 owned.take(decision, None, engine.now)
 
     def examine_soon(self, account_ids: Sequence[str]) -> None:
@@ -274,6 +290,7 @@ class Ownership:
             span.ready, span.reason = True, ""
             span.since, span.since_tick = wall(), tick
             span.tick, span.book = tick, dict(owned.folded)
+            self._totalling.ready(owned.number)
             self._view.armed(list(engine.partitions.get(owned.number, ())))
             log.info(
                 "partition_ready",

@@ -16,7 +16,7 @@ from monitor.schema import PartitionSpan
 from streams.intake import Received
 from streams.journal import CommandOut, JournalError, PartitionWriter
 from streams.topics import Topics
-from streams.worker.messages import command_out, refusal_out
+from streams.worker.messages import command_out, notice_out, refusal_out
 
 __all__ = ["OwnedPartition", "Stored"]
 
@@ -24,10 +24,12 @@ log = structlog.get_logger(__name__)
 
 
 class Stored(msgspec.Struct, omit_defaults=True):
-    """An account's record in the journal: its book and its episode."""
+    """An account's record in the journal: its book and its episodes."""
 
     account: Account
     episode: Episode
+    isolated: dict[str, Episode] = {}
+    """MR-3: key of an isolated position → its episode, where it ever had one."""
 
 
 _encode = msgspec.json.Encoder().encode
@@ -73,6 +75,8 @@ class OwnedPartition:
         """Account topic → whether its last event was young, or the last there was."""
         self.span = Span()
         self.dead_letters = 0
+        self._snapshots = 0
+        """Records handed to the writer."""
         self._engine = engine
         self._topics = topics
         self._acknowledge = acknowledge
@@ -87,7 +91,7 @@ class OwnedPartition:
         stored = _decode(state)
         for topic, offset in stored.account.offsets.items():
             self.folded[topic] = max(self.folded.get(topic, -1), offset)
-        self._engine().adopt(stored.account, stored.episode, self.number)
+        self._engine().adopt(stored.account, stored.episode, self.number, stored.isolated)
 
     @property
     def caught_up(self) -> bool:
@@ -111,7 +115,8 @@ class OwnedPartition:
         writer = self.writer
         if writer is None:
             return
-        out = [command_out(command, self._topics) for command in decision.commands]
+        out = [notice_out(notice, self._topics) for notice in decision.notices]
+        out += [command_out(command, self._topics) for command in decision.commands]
         self.dead_letters += len(decision.refused)
         out += [
             refusal_out(refusal, decision.account_id, self._topics, now)
@@ -124,6 +129,33 @@ class OwnedPartition:
             self._changed(decision)
         elif event is not None:
             writer.settle(event)
+
+    @property
+    def outbox(self) -> int:
+        """How many messages are decided and not published yet."""
+        waiting = sum(len(messages) for messages in self._outbox.values())
+        return waiting + (self.writer.unpublished if self.writer is not None else 0)
+
+    def durable_from_now(self) -> Callable[[], bool]:
+        """Return what says whether all that is folded at this moment is in the journal."""
+        writer = self.writer
+        if writer is None:
+            return lambda: False
+        # The accounts that wait now are taken before any that is marked later.
+        taken = self._snapshots + writer.dirty
+        before: int | None = None
+
+        def durable() -> bool:
+            nonlocal before
+            if writer.lost is not None:
+                return False
+            if writer.settled:
+                return True
+            if before is None and self._snapshots >= taken:
+                before = writer.last_offset  # the last of them may be in flight
+            return before is not None and writer.last_offset > before
+
+        return durable
 
     def cover(self, tick: int) -> None:
         """Note that all decisions up to `tick` are durable, if they are."""
@@ -148,8 +180,9 @@ class OwnedPartition:
 
     def snapshot(self, account_id: str) -> tuple[bytes, Sequence[CommandOut]]:
         """Return the account's state and the commands decided since the last snapshot."""
+        self._snapshots += 1
         entry = self._engine().entries[account_id]
-        state = _encode(Stored(entry.account, entry.episode))
+        state = _encode(Stored(entry.account, entry.episode, entry.isolated))
         return state, self._outbox.pop(account_id, ())
 
     def out_of_sync(self, account_id: str, reason: str) -> bytes:
@@ -161,7 +194,8 @@ class OwnedPartition:
         account.held, account.gap_since, account.out_of_sync = [], None, True
         account.orders, account.ended, account.early_fills, account.seen = {}, {}, {}, {}
         entry.episode = Episode(n=entry.episode.n + 1)
-        return _encode(Stored(account, entry.episode))
+        entry.isolated = {key: Episode(n=one.n + 1) for key, one in entry.isolated.items()}
+        return _encode(Stored(account, entry.episode, entry.isolated))
 
     def acknowledge(self, events: Sequence[Received]) -> None:
         """Acknowledge events whose effects are durable."""

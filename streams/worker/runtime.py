@@ -11,6 +11,7 @@ import structlog
 
 from monitor.engine import Engine
 from streams.journal import JournalError
+from streams.metrics import Meters
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -30,14 +31,17 @@ def wall() -> int:
 class Runtime:
     """Lives as long as one worker."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, meters: Meters | None = None) -> None:
         self.settings = settings
+        self.meters = meters if meters is not None else Meters()
         self.topics = Topics(settings.topic_prefix)
         self.engine: Engine | None = None
         """None until a reference set is known."""
         self.has_engine = asyncio.Event()
+        self.ticks_read = asyncio.Event()
+        """Set once the ticks are read to where they ended at the start."""
         self.inputs = asyncio.Event()
-        """Set while ticks and reference set are complete: events may be folded."""
+        """Set while reference set, ticks and full hours are complete: events may be folded."""
         self.tick = -1
         """Offset of the last tick taken."""
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -10,6 +10,8 @@ import structlog
 
 from streams.intake.faust import FaustIntake
 from streams.journal import JournalError, JournalRefused
+from streams.metrics import Meters
+from streams.metrics.serving import measured
 from streams.settings import Settings
 from streams.worker.worker import Worker
 
@@ -28,13 +30,19 @@ WATCH_SECONDS = 0.2
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Run workers one after another until `stop`: each loss means new producers and new claims."""
+    async with measured(settings) as meters:
+        await _serve(settings, stop, meters)
+
+
+async def _serve(settings: Settings, stop: asyncio.Event, meters: Meters) -> None:
     pause = FIRST_PAUSE_SECONDS
     loop = asyncio.get_running_loop()
     while not stop.is_set():
         started = loop.time()
-        error = await _run_one(settings, stop)
+        error = await _run_one(settings, stop, meters)
         if stop.is_set():
             return
+        meters.restarted(error)
         if isinstance(error, JournalRefused):
             wait = REFUSED_PAUSE_SECONDS
             log.critical("worker_not_ready", error=str(error), retry_seconds=wait)
@@ -48,9 +56,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
                 await stop.wait()
 
 
-async def _run_one(settings: Settings, stop: asyncio.Event) -> BaseException | None:
+async def _run_one(settings: Settings, stop: asyncio.Event, meters: Meters) -> BaseException | None:
     intake = FaustIntake(settings)
-    worker = Worker(settings, intake)
+    worker = Worker(settings, intake, meters)
     stopping = asyncio.create_task(stop.wait())
     error: BaseException | None = None
     try:

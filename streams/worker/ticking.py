@@ -10,6 +10,7 @@ from typing import Any
 from monitor.engine import Engine
 from monitor.reference import Reference
 from streams.dead_letters import BadRecord
+from streams.hours import HourWriter
 from streams.ticks import AHEAD_LIMIT_MS, TickMessage, TickReader
 from streams.worker.ownership import Ownership
 from streams.worker.runtime import TURN_SECONDS, Runtime, wall
@@ -34,6 +35,7 @@ class Ticking:
         self._runtime, self._ownership = runtime, ownership
         self._client, self._on_bad = client, on_bad
         self._reader: TickReader | None = None
+        self._hours: HourWriter | None = None
         self._turns_apart = 0
         self.appended_until = 0
         """Append time up to which all ticks are taken."""
@@ -48,6 +50,11 @@ class Ticking:
         return self._reader.last_ts if self._reader is not None else None
 
     @property
+    def position(self) -> int | None:
+        """Offset of the next tick to be taken, None before the first is read."""
+        return self._reader.position if self._reader is not None else None
+
+    @property
     def lag(self) -> int:
         """How many ticks are known to stand in the topic and are not read."""
         return self._reader.lag if self._reader is not None else 0
@@ -59,13 +66,17 @@ class Ticking:
         reader = self._reader = self._make_reader(engine.reference)
         async for batch in reader.batches():
             if reader.caught_up:
-                self._runtime.inputs.set()
+                self._runtime.ticks_read.set()
             taken = 0
             while taken < len(batch):
                 taken += self._take(engine, batch[taken : taken + TICKS_PER_TURN])
                 await self._let_others_work()
             self.appended_until = reader.appended
             self.idle_polls += not batch
+
+    def cut_hours(self, hours: HourWriter) -> None:
+        """IN-1: tell `hours` of every tick with which a full hour has passed, before it is taken."""
+        self._hours = hours
 
     async def close(self) -> None:
         """Let the consumer go."""
@@ -94,20 +105,38 @@ class Ticking:
         """Take ticks for at most a turn (H-8); return how many."""
         now = None if self._runtime.settings.clock == "event" else wall()
         taken = 0
-        if self._turns_apart == 0 and engine.pass_over(part, now):
+        hours = self._hours_of(part)
+        if hours is None and self._turns_apart == 0 and engine.pass_over(part, now):
             taken = len(part)
         else:
             # In a moving market asking for a whole batch costs more than it saves.
             self._turns_apart = self._turns_apart - 1 if self._turns_apart else TURNS_APART
             until = time.perf_counter() + TURN_SECONDS
             for tick, offset in part:
-                self._ownership.decided(engine, engine.tick(tick, offset, now))
+                if hours is not None and tick.ts > hours.boundary:
+                    hours.before_tick(tick.ts, engine.prices, engine.reference, engine.totals)
+                found = engine.tick(tick, offset, now)
+                if found:
+                    self._ownership.decided(engine, found, appended=self._appended_at(offset))
                 taken += 1
                 if time.perf_counter() > until:
                     break
         self._runtime.tick = max(self._runtime.tick, part[taken - 1][1])
         self._ownership.cover()
         return taken
+
+    def _appended_at(self, offset: int) -> int | None:
+        return self._reader.appended_at(offset) if self._reader is not None else None
+
+    def _hours_of(self, part: Sequence[tuple[TickMessage, int]]) -> HourWriter | None:
+        """Return who cuts the hours, if a full hour passes with one of these ticks."""
+        hours, reader = self._hours, self._reader
+        if hours is None or reader is None:
+            return None
+        # On the wall clock older ticks come first, and not in the order of their times.
+        if not reader.caught_up and self._runtime.settings.clock == "wall":
+            return None
+        return hours if any(tick.ts > hours.boundary for tick, _ in part) else None
 
     async def _let_others_work(self) -> None:
         """H-8: between two turns of ticks account events get as long, while there are any."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
+from monitor.account import Account
 from monitor.engine import Decision, Engine, Entry
-from monitor.margin import assess
+from monitor.margin import Figures, assess
 from monitor.report import shown
 from monitor.schema import Heartbeat
 from streams.cache import AccountView, BandCounts, Cache
@@ -40,8 +42,15 @@ class Shown(Protocol):
 class RedisView:
     """The cache's source, and what the worker tells it."""
 
-    def __init__(self, settings: Settings, runtime: Shown) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        runtime: Shown,
+        assessed: Callable[[int, Account, Figures], None] = lambda *_: None,
+    ) -> None:
+        """`assessed` is told of the figures that are made for showing."""
         self._runtime = runtime
+        self._assessed = assessed
         self._epochs: dict[int, int] = {}
         self._settings = settings
         self._cache = Cache(None, self, worker=settings.worker_id)
@@ -78,6 +87,11 @@ class RedisView:
         """Whether Redis takes what is written."""
         return self._cache.available
 
+    @property
+    def staleness(self) -> float:
+        """Seconds since all that is urgent was last written to Redis."""
+        return time.monotonic() - self._cache.written_at
+
     def claimed(self, partition: int, epoch: int) -> None:
         """Show the accounts of a partition under this claim; older ones lose."""
         self._epochs[partition] = epoch
@@ -94,11 +108,11 @@ class RedisView:
         if engine is not None and entry is not None and entry.partition in engine.armed:
             self._cache.mark(decision.account_id, urgent=_urgent(engine, entry))
 
-    def published(self, commands: Iterable[CommandOut], kinds: Mapping[str, str]) -> None:
-        """Show commands that are on their topics."""
+    def published(self, commands: Iterable[CommandOut], topics: Collection[str]) -> None:
+        """Show what is on one of these topics now."""
         for command in commands:
-            kind = kinds.get(command.topic)
-            if kind is not None:
+            if command.topic in topics:
+                kind = dict(command.headers)["kind"].decode()
                 self._cache.command(kind, command.key.decode(), command.value)
 
     def armed(self, account_ids: Iterable[str]) -> None:
@@ -133,6 +147,7 @@ class RedisView:
             return None
         policy = engine.reference.policy
         figures = assess(entry.account, engine.reference, engine.prices)
+        self._assessed(entry.partition, entry.account, figures)
         stale = engine.prices.stale(figures.symbols, policy, engine.now)
         body = shown(entry.account, figures, policy, stale)
         fields: dict[str, str | bytes] = {
@@ -142,7 +157,13 @@ class RedisView:
             "maintenance_margin": body["maintenance_margin"] or "",
             "updated_at": str(engine.now),
             "assessment": msgspec.json.encode(body),
-            "state": msgspec.json.encode({"account": entry.account, "episode": entry.episode}),
+            "state": msgspec.json.encode(
+                {
+                    "account": entry.account,
+                    "episode": entry.episode,
+                    "isolated": entry.isolated,
+                }
+            ),
         }
         return AccountView(entry.partition, epoch, figures.ratio, fields)
 
@@ -188,19 +209,14 @@ class ShownOutlet(Outlet):
         self, client: Mapping[str, object], topics: Topics, shown: Callable[..., None]
     ) -> None:
         super().__init__(client)
-        self._kinds = {
-            topics.warnings: "warning",
-            topics.order_cancels: "order_cancel",
-            topics.reductions: "reduction",
-            topics.episodes: "episode",
-        }
+        self._topics = frozenset(topics.command_topics)
         self._shown = shown
 
     async def publish(self, commands: Sequence[CommandOut]) -> None:
         """Publish in order; show what was acknowledged."""
         await super().publish(commands)
-        self._shown(commands, self._kinds)
+        self._shown(commands, self._topics)
 
 
 def _urgent(engine: Engine, entry: Entry) -> bool:
-    return entry.episode.open or engine.band(entry) not in (None, "normal")
+    return entry.open or engine.band(entry) not in (None, "normal")

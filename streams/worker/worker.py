@@ -7,24 +7,33 @@ decision; what a decision changed goes to its partition's writer in the same ste
 from __future__ import annotations
 
 import asyncio
+import importlib
+from collections.abc import Collection, Sequence
 
 import structlog
 from confluent_kafka.admin import AdminClient
 
+from monitor.account import Account
 from monitor.engine import Engine
+from monitor.margin import Figures
 from monitor.reference import Reference
 from streams.connection import confluent_config, kafka_client
 from streams.dead_letters import BadRecord
 from streams.intake import Intake, Received
-from streams.journal import JournalSettings, PausedTooLong, PauseGuard, read_sources
+from streams.journal import CommandOut, JournalSettings, PausedTooLong, PauseGuard, read_sources
+from streams.metrics import Meters, Parts
 from streams.reference import ReferenceFollower
 from streams.settings import Settings
+from streams.worker.answering import Answering
 from streams.worker.folding import Folding
 from streams.worker.heartbeat import State, heartbeat, heartbeat_out
+from streams.worker.houring import Houring
 from streams.worker.messages import letter_out
+from streams.worker.offsets import partition_count
 from streams.worker.ownership import ACCOUNTS_PER_TURN, Ownership
 from streams.worker.runtime import Runtime, wall
 from streams.worker.ticking import Ticking
+from streams.worker.totalling import Totalling
 from streams.worker.view import RedisView, ShownOutlet
 
 __all__ = ["Worker"]
@@ -40,8 +49,8 @@ SWEEPS_A_MINUTE = 1
 class Worker:
     """Runs until stopped or until a partition is lost; then the caller makes a new one."""
 
-    def __init__(self, settings: Settings, intake: Intake) -> None:
-        runtime = self._runtime = Runtime(settings)
+    def __init__(self, settings: Settings, intake: Intake, meters: Meters | None = None) -> None:
+        runtime = self._runtime = Runtime(settings, meters)
         client = kafka_client(settings)
         self.failed = runtime.failed
         """Raises what made the worker unable to go on."""
@@ -51,8 +60,10 @@ class Worker:
         self._reference = ReferenceFollower(
             client, runtime.topics.reference, on_reference=self._use, on_bad=self._bad_record
         )
-        self._view = RedisView(settings, runtime)
-        self._outlet = ShownOutlet(client, runtime.topics, self._view.published)
+        self._view = RedisView(settings, runtime, self._assessed)
+        self._outlet = ShownOutlet(client, runtime.topics, self._published)
+        self._client = client
+        self._totalling = Totalling(runtime, self._outlet)
         self._ownership = Ownership(
             runtime,
             intake,
@@ -62,38 +73,59 @@ class Worker:
             guard=self._guard,
             outlet=self._outlet,
             view=self._view,
+            totalling=self._totalling,
             admin=self._admin,
             on_ready=self._ready,
         )
         self._ticking = Ticking(runtime, self._ownership, client, self._bad_record)
+        self._houring = Houring(
+            runtime, self._ownership, self._ticking, self._outlet, client, self._bad_record
+        )
         self._folding = Folding(runtime, self._ownership, self._ticking, intake)
+        self._answering = Answering(runtime, self._outlet, client, lambda: self._totalling.totals)
         self._letters: asyncio.Queue[BadRecord] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._state: State = "starting"
+        self._parts = Parts(
+            runtime, self._ownership.partitions, self._ticking, self._view, self._admin
+        )
 
     # -- life ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Connect, begin to read, and join the group."""
+        self._runtime.meters.attach(self._parts)
         await self._outlet.start()
         # Offsets of a journal made anew begin again; Redis must not take them for older ones.
         topic = self._runtime.topics.journal
         journal = await read_sources(self._admin, [topic], [])
         self._view.connect(generation=journal.ids[topic])
+        partials = self._totalling.connect(
+            self._client,
+            journal=journal.ids[topic],
+            partitions=await partition_count(self._admin, topic),
+        )
         loops = {
             "reference": self._reference.run(),
+            "hours": self._houring.run(),
             "ticks": self._ticking.run(),
             "timers": self._timer_loop(),
             "examine": self._ownership.examine(),
             "heartbeat": self._heartbeat_loop(),
             "sweep": self._sweep_loop(),
             "letters": self._letter_loop(),
+            "partials": partials.run(),
+            "count": self._totalling.count(),
+            "publish totals": self._totalling.publish(self._ownership),
+            "use totals": self._totalling.use(self._ownership),
+            "answer": self._answering.run(self._ownership.partitions),
             "guard": self._guard.run(self._paused),
         }
         self._tasks = [
             asyncio.create_task(self._runtime.guarded(name, loop), name=name)
             for name, loop in loops.items()
         ]
+        self._tasks.append(asyncio.create_task(_load_what_comes_late()))
         self._view.start()
         await self._intake.start(self)
 
@@ -108,11 +140,15 @@ class Worker:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._ownership.close()
         await self._view.close()
+        await self._totalling.close()
+        await self._answering.close()
         await self._reference.close()
+        await self._houring.close()
         await self._ticking.close()
         if self._outlet.lost is None:
             await self._beat()
         await self._outlet.stop()
+        self._runtime.meters.detach(self._parts)
         if self.failed.done() and not self.failed.cancelled():
             self.failed.exception()
 
@@ -130,16 +166,22 @@ class Worker:
             self._runtime.has_engine.set()
             return
         engine.use(reference)
+        self._totalling.counting.count_again()
         self._ownership.examine_soon(list(engine.entries))
+
+    def _assessed(self, partition: int, account: Account, figures: Figures) -> None:
+        self._totalling.assessed(partition, account, figures)
 
     # -- the intake's handler -----------------------------------------------------------------
 
     async def assigned(self, partitions: frozenset[int]) -> None:
         """Claim these partitions in the background; their events wait until that is done."""
         self._ownership.assign(sorted(partitions))
+        self._runtime.meters.assigned(partitions)
 
     async def revoked(self) -> None:
         """Make everything durable, acknowledge and commit it, and let go."""
+        self._runtime.meters.revoked()
         if await self._ownership.flush() and self._outlet.lost is None:
             await self._intake.commit()
             await self._beat()
@@ -184,8 +226,13 @@ class Worker:
             if 0 in self._ownership.partitions and self._runtime.inputs.is_set():
                 await self._outlet.publish([letter_out(bad, self._runtime.topics, wall(), None)])
 
+    def _published(self, commands: Sequence[CommandOut], topics: Collection[str]) -> None:
+        self._view.published(commands, topics)
+        self._runtime.meters.published(commands)
+
     def _ready(self) -> None:
         self._state = "ready"
+        self._runtime.meters.became_ready(self._ownership.partitions.values())
 
     async def _heartbeat_loop(self) -> None:
         while True:
@@ -207,3 +254,9 @@ class Worker:
         )
         await self._outlet.publish([heartbeat_out(message, self._runtime.topics)])
         self._view.beat(message)
+        self._parts.beat = message
+
+
+async def _load_what_comes_late() -> None:
+    """Import what the first option in liquidation needs, before it stands in the way of a command."""
+    await asyncio.to_thread(importlib.import_module, "scipy.optimize")
