@@ -166,7 +166,8 @@ class Figures:
         self._resends = 0
         self._notices: Counter[str] = Counter()
         self._open: set[str] = set()
-        self._shortfalls: dict[str, float] = {}
+        self._shortfalls: dict[tuple[str, str | None], float] = {}
+        """(account, isolated position) → USD."""
         self._dead_letters = 0
         self._ticks = 0
         self._samples: deque[tuple[float, int]] = deque()
@@ -200,7 +201,7 @@ class Figures:
     def command(self, command: Seen, appended: int) -> None:
         """Take a command with the time at which it was appended."""
         with self._lock:
-            if command.kind in ("order_cancel", "reduction"):
+            if command.kind in ("order_cancel", "reduction", "auto_exchange"):
                 self._last_action = time.monotonic()
             if command.attempt > 1:
                 self._resends += 1
@@ -225,7 +226,7 @@ class Figures:
         elif state == "closed":
             self._open.discard(notice.episode_id)
         elif state == "bankrupt":
-            self._shortfalls[notice.account_id] = float(notice.shortfall or 0)
+            self._shortfalls[notice.account_id, notice.position] = float(notice.shortfall or 0)
 
     def dead_letter(self) -> None:
         """Count a dead letter."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from monitor.exact import plain
 from streams import topics
@@ -35,6 +36,8 @@ RECORDING_SECONDS = 300.0
 SYNTHETIC_SECONDS = 180.0
 MAX_AGE_SECONDS = 10
 """PX-4's default in wall seconds; on the event clock a wall second is `speed` recorded ones."""
+MOST_SPEED_WITH_INTEREST = 120.0
+"""Up to here an hour of interest takes at least 30 s."""
 _HOLD_SECONDS = 600.0
 """Beats after the last tick: the demo ends them when the episodes have come to rest."""
 _TURN_SECONDS = 0.01
@@ -106,10 +109,13 @@ def _opening(stream: QuoteStream) -> tuple[OpeningPrice, ...]:
 def _describe(stream: QuoteStream, speed: float, name: str) -> Market:
     opening = _opening(stream)
     scale = Decimal(repr(speed))
-    policy = {
+    policy: dict[str, Any] = {
         "time_scale": plain(scale),
         "max_age_seconds": {"*": plain(scale * MAX_AGE_SECONDS)},
     }
+    if speed > MOST_SPEED_WITH_INTEREST:
+        # An hour of every debtor each few seconds would be all that there is to see.
+        policy["interest_booking"] = "exchange"
     return Market(
         name=name,
         speed=speed,

@@ -56,6 +56,8 @@ class Seen(msgspec.Struct):
     inputs: _Inputs
     ratio: str | None = None
     attempt: int = 1
+    position: str | None = None
+    """Key of an isolated position: then everything is said of it alone."""
     state: str | None = None
     level: str | None = None
     reason: str | None = None
@@ -154,10 +156,19 @@ def say(command: Seen) -> Line | None:
     if said is None:
         return None
     what, tone = said
+    if command.position is not None:
+        what = f"{_place(command.position)}: {what}"
     if command.attempt > 1:
         what = f"{what} (attempt {command.attempt})"
     ratio = None if command.ratio is None else float(command.ratio)
     return Line(command.decided_at, command.account_id, ratio, what, tone)
+
+
+def _place(position: str) -> str:
+    """Return the key of an isolated position as people read it."""
+    name, _, rest = position.partition("/")
+    side = rest.rpartition("/")[2]
+    return f"isolated {name} {side}" if side in ("long", "short") else f"isolated {name}"
 
 
 def _words(command: Seen) -> tuple[str, Tone] | None:
@@ -167,7 +178,7 @@ def _words(command: Seen) -> tuple[str, Tone] | None:
         count = len(command.order_ids)
         orders = "1 order" if count == 1 else f"{count} orders"
         return f"cancel {orders} {_REASONS.get(command.reason or '', '')}".rstrip(), "cancel"
-    if command.kind == "reduction":
+    if command.kind in ("reduction", "auto_exchange"):
         return _reduction(command), "reduce"
     if command.state == "bankrupt":
         return f"bankrupt, {amount(command.shortfall or '0')} USD short", "bad"
@@ -188,10 +199,13 @@ _PHASES = {
     "same_coin_repayment": "repay in kind",
     "opposite": "net off",
     "delta_neutral": "hedged pair",
+    "auto_exchange": "convert for a debt above its quota",
 }
 
 
 def _reduction(command: Seen) -> str:
+    if command.phase == "takeover" and command.position is not None:
+        return "takeover at its bankruptcy price"
     if command.phase == "takeover":
         return f"takeover of all: {len(command.actions)} positions and coins"
     first = _action(command.actions[0]) if command.actions else ""

@@ -7,10 +7,11 @@ from decimal import Decimal
 
 from monitor.exact import ZERO, plain
 from streams.simulator import wire
-from streams.simulator.books import Account
+from streams.simulator.account import Account
 from streams.simulator.catalogue import Contract, round_price, whole_lots
 from streams.simulator.exchange import Exchange
 from streams.simulator.execution import Executor
+from streams.simulator.isolated import leverage_of
 
 __all__ = ["Activity"]
 
@@ -49,6 +50,8 @@ class Activity:
             return self._place(account)
         if draw < 0.7:
             return self._withdraw_order(account)
+        if account.isolated and draw < 0.78:
+            return self._top_up(account)
         if draw < 0.85:
             return self._deposit(account)
         return self._trade(account)
@@ -119,6 +122,19 @@ class Activity:
         self._exchange.transfer(account, "deposit", coin, plain(amount))
         return True
 
+    def _top_up(self, account: Account) -> bool:
+        """Move cash into an isolated position's margin (MR-3)."""
+        position = self._rng.choice(sorted(account.isolated))
+        held = account.isolated[position]
+        share = Decimal(self._rng.randint(10, 100)) / 1000
+        amount = (held.margin * share).quantize(_CENTS)
+        if not amount or amount > account.cash.get(held.margin_currency, ZERO):
+            return False
+        self._exchange.transfer(
+            account, "margin", held.margin_currency, plain(amount), position=position
+        )
+        return True
+
     def _trade(self, account: Account) -> bool:
         """Trade up to 2 % of a position or balance at the market."""
         picked = self._pick(account)
@@ -174,6 +190,7 @@ class Activity:
         choices = [
             (contracts[name], abs(held.quantity))
             for (name, _), held in sorted(account.positions.items())
+            if contracts[name].kind != "option"  # held to expiry
         ]
         choices += [
             (contracts[pairs[coin, "USDT"]], cash)
@@ -198,22 +215,32 @@ class Activity:
 
 def _bearable(account: Account, order: wire.Order, contract: Contract) -> Decimal:
     """Return how much of an order the exchange would let fill, in its own unit."""
+    if contract.is_spot and order.margin_mode == "cross":
+        return _bearable_spot(account, order, contract)
     wanted = Decimal(order.quantity)
-    if contract.is_spot:
-        if order.auto_borrow if account.mode == "spot" else account.settings.auto_borrow:
-            return wanted
-        if order.side == "sell":
-            return whole_lots(max(ZERO, account.cash.get(contract.base, ZERO)), contract.lot)
-        cost = Decimal(order.price or 0)
-        if not cost:
-            return wanted
-        return whole_lots(max(ZERO, account.cash.get(contract.quote, ZERO)) / cost, contract.lot)
-    held = account.positions.get((contract.name, order.position_side))
-    quantity = held.quantity if held is not None else ZERO
+    quantity = account.held(contract.name, order.position_side, order.margin_mode)
     closes = quantity > 0 if order.side == "sell" else quantity < 0
     if order.position_side == "net":
-        if not order.reduce_only:
-            return wanted
-    elif (order.side == "buy") == (order.position_side == "long"):
-        return wanted  # opens on its own side
-    return abs(quantity) if closes else ZERO
+        opens = not order.reduce_only
+    else:
+        opens = (order.side == "buy") == (order.position_side == "long")
+    if not opens:
+        return abs(quantity) if closes else ZERO
+    if order.margin_mode == "isolated" and not closes and not account.settings.auto_borrow:
+        leverage = leverage_of(account.settings.leverage, contract.name, order.position_side)
+        price = Decimal(order.price or 1)  # only limit orders are touched
+        margin = contract.value(wanted, price) / leverage
+        return wanted if margin <= account.cash.get(contract.settle, ZERO) else ZERO
+    return wanted
+
+
+def _bearable_spot(account: Account, order: wire.Order, contract: Contract) -> Decimal:
+    wanted = Decimal(order.quantity)
+    if order.auto_borrow if account.mode == "spot" else account.settings.auto_borrow:
+        return wanted
+    if order.side == "sell":
+        return whole_lots(max(ZERO, account.cash.get(contract.base, ZERO)), contract.lot)
+    cost = Decimal(order.price or 0)
+    if not cost:
+        return wanted
+    return whole_lots(max(ZERO, account.cash.get(contract.quote, ZERO)) / cost, contract.lot)

@@ -8,8 +8,10 @@ from decimal import ROUND_CEILING, Decimal
 
 from monitor.exact import ZERO, plain
 from streams.simulator import wire
-from streams.simulator.books import Account
+from streams.simulator.account import Account
+from streams.simulator.catalogue import Contract
 from streams.simulator.exchange import CommandRecord, Exchange
+from streams.simulator.isolated import parse_key
 
 __all__ = ["Errand", "action_key", "writable"]
 
@@ -41,6 +43,16 @@ class Errand:
     command: wire.Command
     record: CommandRecord
 
+    @property
+    def position(self) -> tuple[str, str] | None:
+        """(instrument, position side) of the isolated position that the command is about (MR-3)."""
+        key = self.command.position
+        return None if key is None else parse_key(key)
+
+    def held(self, order: wire.Order) -> Decimal:
+        """Return what the order's position holds, negative short."""
+        return self.account.held(order.instrument, order.position_side, order.margin_mode)
+
     def remaining(self) -> Sequence[tuple[wire.Action, Decimal]]:
         """Return each action with what is still to do, whatever the attempt."""
         done = dict(self.record.done)
@@ -56,6 +68,7 @@ class Errand:
     def order(self, action: wire.Action, quantity: Decimal) -> wire.Order:
         """Return the market order that carries out `action`; it is not sent yet."""
         contract = self.exchange.catalogue.contracts[action.instrument or ""]
+        isolated = self.position
         now = self.exchange.now()
         return wire.Order(
             account_id=self.account.account_id,
@@ -63,18 +76,25 @@ class Errand:
             version=1,
             instrument=contract.name,
             side=action.side or "sell",
-            position_side=action.position_side or "net",
-            margin_mode="cross",
+            position_side=self._side_of(action, contract),
+            margin_mode="cross" if isolated is None else "isolated",
             price=None,
             quantity=plain(quantity),
             filled_quantity="0",
             status="open",
-            reduce_only=not contract.is_spot,
+            reduce_only=isolated is not None or not contract.is_spot,
             auto_borrow=False,
             created_ts=now,
             ts=now,
             command_id=self.command.command_id,
         )
+
+    def _side_of(self, action: wire.Action, contract: Contract) -> wire.PositionSide:
+        if action.position_side is not None:
+            return action.position_side
+        if contract.is_spot or self.account.settings.position_mode == "net":
+            return "net"
+        return "long" if action.side == "sell" else "short"
 
     def fill(
         self, order: wire.Order, quantity: Decimal, price: Decimal, *, free: bool = False

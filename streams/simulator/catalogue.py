@@ -8,14 +8,22 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from monitor.exact import ONE
-from monitor.schema.reference import Currency, Fees, ReferenceFile
+from monitor.schema.reference import Currency, Fees, Instrument, Policy, ReferenceFile
 
-__all__ = ["Catalogue", "Contract", "round_price", "whole_lots"]
+__all__ = ["HOUR_MS", "Catalogue", "Contract", "round_price", "whole_lots"]
+
+HOUR_MS = 3_600_000
+_FUNDING_HOURS = 8
+_OPTION_RATES = {"BTC": 0.03, "ETH": 0.05}
+"""MM-3: c where the reference set gives none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """One instrument; `size` is contract value × multiplier, 1 for spot."""
+    """One instrument; `size` is contract value × multiplier, 1 for spot.
+
+    An option is never `inverse`: its price is in the settle coin.
+    """
 
     name: str
     kind: str
@@ -30,6 +38,14 @@ class Contract:
     tiers: tuple[tuple[float, float], ...]
     """MM-2: (up_to in contracts, maintenance rate)."""
     max_leverage: int
+    factors: tuple[tuple[float, float], ...] = ()
+    """MM-3: of an option, (up_to in contracts, factor)."""
+    option_type: str | None = None
+    funding_ms: int = 0
+    """Time between two fundings, 0 where there are none."""
+    funding_phase: int = 0
+    """Epoch ms of any funding."""
+    funding_rate: Decimal | None = None
 
     @property
     def is_spot(self) -> bool:
@@ -41,6 +57,12 @@ class Contract:
             return quantity * self.size / price
         return quantity * self.size * price
 
+    def pnl(self, quantity: Decimal, entry: Decimal, price: Decimal) -> Decimal:
+        """CU-2: return what `quantity` gains from `entry` to `price`, in settle (quote) coin."""
+        if self.inverse:
+            return (ONE / entry - ONE / price) * quantity * self.size
+        return (price - entry) * quantity * self.size
+
 
 @dataclass(frozen=True)
 class Catalogue:
@@ -51,6 +73,9 @@ class Catalogue:
     fees: Mapping[str, Fees]
     pairs: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """(base, quote) → spot instrument."""
+    policy: Policy = field(default_factory=Policy)
+    option_rates: Mapping[str, float] = field(default_factory=dict)
+    """MM-3: underlying → c."""
 
     @classmethod
     def of(cls, reference: ReferenceFile | Mapping[str, Any]) -> Catalogue:
@@ -60,30 +85,40 @@ class Catalogue:
             if isinstance(reference, ReferenceFile)
             else ReferenceFile.model_validate(reference)
         )
-        contracts = {}
-        for name, entry in parsed.instruments.items():
-            leverage = max((t.max_leverage or ONE for t in entry.position_tiers), default=ONE)
-            contracts[name] = Contract(
-                name=name,
-                kind=entry.kind,
-                base=entry.underlying,
-                quote=entry.quote,
-                settle=entry.settle or entry.quote,
-                inverse=entry.inverse,
-                family=entry.family,
-                size=ONE if entry.kind == "spot" else entry.contract_value * entry.multiplier,
-                lot=entry.lot,
-                tick=entry.tick,
-                tiers=tuple((float(t.up_to), float(t.maintenance)) for t in entry.position_tiers),
-                max_leverage=int(leverage),
-            )
+        contracts = {name: _contract(name, entry) for name, entry in parsed.instruments.items()}
         pairs = {(c.base, c.quote): name for name, c in contracts.items() if c.is_spot}
-        return cls(parsed.currencies, contracts, parsed.fees, pairs)
+        rates = _OPTION_RATES | {name: float(o.c) for name, o in parsed.options.items()}
+        return cls(parsed.currencies, contracts, parsed.fees, pairs, parsed.policy, rates)
 
     def taker(self, schedule: str, contract: Contract) -> Decimal:
         """Return the taker rate that `schedule` pays on `contract` (MM-4's defaults beyond)."""
         fees = self.fees.get(schedule) or self.fees.get("default") or Fees()
         return fees.spot_taker if contract.is_spot else fees.derivative_taker
+
+
+def _contract(name: str, entry: Instrument) -> Contract:
+    tiers, option = entry.position_tiers, entry.kind == "option"
+    return Contract(
+        name=name,
+        kind=entry.kind,
+        base=entry.underlying,
+        quote=entry.quote,
+        settle=entry.settle or entry.quote,
+        inverse=entry.inverse and not option,
+        family=entry.family,
+        size=ONE if entry.kind == "spot" else entry.contract_value * entry.multiplier,
+        lot=entry.lot,
+        tick=entry.tick,
+        tiers=tuple((float(t.up_to), float(t.maintenance)) for t in tiers),
+        max_leverage=int(max((t.max_leverage or ONE for t in tiers), default=ONE)),
+        factors=tuple((float(t.up_to), float(t.option_factor or 1)) for t in tiers)
+        if option
+        else (),
+        option_type=entry.option_type,
+        funding_ms=(entry.funding_hours or _FUNDING_HOURS) * HOUR_MS if entry.kind == "swap" else 0,
+        funding_phase=entry.next_funding_ts or 0,
+        funding_rate=entry.funding_rate,
+    )
 
 
 def whole_lots(quantity: Decimal, lot: Decimal) -> Decimal:

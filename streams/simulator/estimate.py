@@ -6,9 +6,18 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from streams.simulator.isolated import key_of
 from streams.simulator.universe import Listing, Universe
 
-__all__ = ["Draft", "DraftOrder", "DraftPosition", "Estimate", "estimate"]
+__all__ = [
+    "Draft",
+    "DraftIsolated",
+    "DraftOrder",
+    "DraftPosition",
+    "Estimate",
+    "equities",
+    "estimate",
+]
 
 
 @dataclass(slots=True)
@@ -27,11 +36,62 @@ class DraftPosition:
 
     @property
     def pnl(self) -> float:
-        """CU-2, in the settle coin."""
+        """CU-2, of an option its value (CU-3), in the settle coin."""
+        if self.listing.is_option:
+            return self.contracts * self.listing.size * self.listing.price
         listing, entry = self.listing, self.entry * self.listing.ticks.step
         if listing.contract.inverse:
             return (1 / entry - 1 / listing.price) * self.contracts * listing.size
         return (listing.price - entry) * self.contracts * listing.size
+
+
+@dataclass(slots=True)
+class DraftIsolated:
+    """An isolated position to be (MR-3); on a spot listing a margin position with a debt."""
+
+    position: DraftPosition
+    leverage: int
+    margin: float
+    """In the settle (quote) coin."""
+    accrued: float = 0.0
+    """Interest owed, in the owed coin."""
+
+    @property
+    def liability(self) -> float:
+        """What a margin position borrowed on opening, in the owed coin."""
+        entry = self.position.entry * self.position.listing.ticks.step
+        return self.position.contracts * entry if self.is_long else -self.position.contracts
+
+    @property
+    def is_long(self) -> bool:
+        return self.position.lots > 0
+
+    @property
+    def owed_coin(self) -> str:
+        contract = self.position.listing.contract
+        return contract.quote if self.is_long else contract.base
+
+    @property
+    def key(self) -> str:
+        return key_of(self.position.listing.contract.name, self.position.side)
+
+    def requirement(self, universe: Universe, schedule: str) -> float:
+        """Return maintenance + fee in USD."""
+        listing = self.position.listing
+        spot_fee, fee = universe.takers.get(schedule, universe.takers["default"])
+        if not listing.contract.is_spot:
+            contracts = abs(self.position.contracts)
+            return listing.maintenance(contracts) + listing.usd(contracts) * fee
+        owed = self.liability + self.accrued
+        coin = universe.coins[self.owed_coin]
+        rate = coin.borrow_rates(owed)[1]
+        return owed * coin.price * (rate + (1 + rate) * spot_fee)
+
+    def equity(self, universe: Universe) -> float:
+        """Return margin + PnL in USD."""
+        settle = universe.coins[self.position.listing.contract.settle].price
+        interest = self.accrued * universe.coins[self.owed_coin].price if self.accrued else 0.0
+        return (self.margin + self.position.pnl) * settle - interest
 
 
 @dataclass(slots=True)
@@ -46,6 +106,11 @@ class DraftOrder:
     reduce_only: bool = False
     auto_borrow: bool = False
     side: str = "net"
+    isolated: bool = False
+
+    @property
+    def quantity(self) -> float:
+        return self.lots * self.listing.lots.step
 
 
 @dataclass(slots=True)
@@ -58,6 +123,7 @@ class Draft:
     cash: dict[str, float] = field(default_factory=dict)
     borrowed: dict[str, float] = field(default_factory=dict)
     positions: list[DraftPosition] = field(default_factory=list)
+    isolated: list[DraftIsolated] = field(default_factory=list)
     orders: list[DraftOrder] = field(default_factory=list)
     leverage: dict[str, int] = field(default_factory=dict)
     borrow_leverage: int = 3
@@ -79,6 +145,8 @@ class Estimate(NamedTuple):
     """MR-1's denominator: maintenance margin + liquidation fee."""
     cancel_level: float
     """OC-1: adjusted equity below this cancels orders."""
+    short_of_coin: bool
+    """OC-2: whether orders that may not borrow hold more of a coin than there is."""
 
     @property
     def ratio(self) -> float:
@@ -95,31 +163,24 @@ def estimate(draft: Draft, universe: Universe, scale: float = 1.0) -> Estimate:
     rates: a little against the account.
     """
     spot_fee, fee = universe.takers.get(draft.schedule, universe.takers["default"])
-    equity = {c: a * scale if a > 0 else a for c, a in draft.cash.items()}
-    for coin, amount in draft.borrowed.items():
-        equity[coin] = equity.get(coin, 0.0) - amount
+    equity = equities(draft, scale)
     contracts: dict[str, float] = defaultdict(float)
-    opening: dict[str, float] = defaultdict(float)
     for position in draft.positions:
-        listing = position.listing
-        coin = listing.contract.settle
-        equity[coin] = equity.get(coin, 0.0) + position.pnl
-        contracts[listing.contract.name] += abs(position.contracts)
+        if not position.listing.is_option or position.lots < 0:  # MM-3: long ones carry none
+            contracts[position.listing.contract.name] += abs(position.contracts)
+    opening: dict[str, float] = defaultdict(float)
     frozen: dict[str, float] = defaultdict(float)
+    bound: dict[str, float] = defaultdict(float)
     lost = order_margin = 0.0
     for order in draft.orders:
-        listing, name = order.listing, order.listing.contract.name
-        quantity = order.lots * listing.lots.step
-        price = order.price * listing.ticks.step
-        if listing.contract.is_spot:
-            lost += _spot_order(order, quantity, price, universe, frozen, spot_fee)
-            continue
-        usd = listing.usd(quantity)
-        lost += usd * fee
-        frozen[listing.contract.settle] += usd * fee / universe.coins[listing.contract.settle].price
-        if not order.reduce_only:
-            opening[name] += quantity
-            order_margin += usd / draft.leverage.get(name, 1)
+        coin, amount, loss = _frozen_by(draft, order, universe)
+        frozen[coin] += amount
+        bound[coin] += 0.0 if _borrows(draft, order) else amount
+        lost += loss
+        if not (order.isolated or order.reduce_only or order.listing.contract.is_spot):
+            name = order.listing.contract.name
+            opening[name] += order.quantity
+            order_margin += order.listing.usd(order.quantity) / draft.leverage.get(name, 1)
     adjusted = -lost
     for coin, amount in equity.items():
         discounted = universe.coins[coin].discounted(amount)
@@ -128,10 +189,9 @@ def estimate(draft: Draft, universe: Universe, scale: float = 1.0) -> Estimate:
     for name in {**contracts, **opening}:
         listing = universe.by_name[name]
         held, added = contracts[name], opening[name]
-        usd = listing.usd(held + added)
-        maintenance += usd * listing.maintenance_rate(held + added)
-        bare += listing.usd(held) * listing.maintenance_rate(held)
-        fees += usd * fee
+        maintenance += listing.maintenance(held + added)
+        bare += listing.maintenance(held)
+        fees += listing.usd(held + added) * fee
     for coin in {**equity, **frozen}:
         owed, potential = _debts(draft, coin, equity.get(coin, 0.0), frozen[coin], scale)
         if potential <= 0:
@@ -143,26 +203,51 @@ def estimate(draft: Draft, universe: Universe, scale: float = 1.0) -> Estimate:
         fees += potential * entry.price * (1 + rate) * spot_fee
         share = max(initial, 1 / draft.borrow_leverage)
         order_margin += (potential - owed) * entry.price * share
-    return Estimate(adjusted, maintenance + fees, bare + order_margin if draft.orders else 0.0)
+    served = equity if draft.mode != "spot" else draft.cash
+    return Estimate(
+        adjusted,
+        maintenance + fees,
+        bare + order_margin if draft.orders else 0.0,
+        any(amount > served.get(coin, 0.0) for coin, amount in bound.items() if amount),
+    )
 
 
-def _spot_order(
-    order: DraftOrder,
-    quantity: float,
-    price: float,
-    universe: Universe,
-    frozen: dict[str, float],
-    spot_fee: float,
-) -> float:
-    """Freeze what the order gives; return its AE-2 loss in USD."""
-    base = universe.coins[order.listing.contract.base]
-    quote = universe.coins[order.listing.contract.quote]
-    value = quantity * price * quote.price
-    if order.buys:
-        frozen[quote.name] += quantity * price
-        return max(0.0, value - value * base.rate * (1 - spot_fee))
-    frozen[base.name] += quantity
-    return max(0.0, value - value * quote.rate * (1 - spot_fee))
+def equities(draft: Draft, scale: float = 1.0) -> dict[str, float]:
+    """CU-1: return coin → equity with every positive cash multiplied by `scale`."""
+    found = {c: a * scale if a > 0 else a for c, a in draft.cash.items()}
+    for coin, amount in draft.borrowed.items():
+        found[coin] = found.get(coin, 0.0) - amount
+    for position in draft.positions:
+        coin = position.listing.contract.settle
+        found[coin] = found.get(coin, 0.0) + position.pnl
+    return found
+
+
+def _borrows(draft: Draft, order: DraftOrder) -> bool:
+    """CU-7: whether an order may borrow."""
+    return order.auto_borrow if draft.mode == "spot" else draft.auto_borrow
+
+
+def _frozen_by(draft: Draft, order: DraftOrder, universe: Universe) -> tuple[str, float, float]:
+    """Return the coin that an order freezes, how much of it, and what it takes off in USD.
+
+    CU-4, AE-1: a spot order holds what it gives and takes its AE-2 loss; any other its fee, an
+    opening isolated one also its margin.
+    """
+    listing, contract = order.listing, order.listing.contract
+    spot_fee, fee = universe.takers.get(draft.schedule, universe.takers["default"])
+    if contract.is_spot and not order.isolated:
+        base, quote = universe.coins[contract.base], universe.coins[contract.quote]
+        price = order.price * listing.ticks.step
+        value = order.quantity * price * quote.price
+        given, received = (quote, base) if order.buys else (base, quote)
+        amount = order.quantity * price if order.buys else order.quantity
+        return given.name, amount, max(0.0, value - value * received.rate * (1 - spot_fee))
+    usd = listing.usd(order.quantity)
+    cost = usd * (spot_fee if contract.is_spot else fee)
+    if order.isolated and not order.reduce_only:
+        cost += usd / draft.leverage.get(key_of(contract.name, order.side), 1)
+    return contract.settle, cost / universe.coins[contract.settle].price, cost
 
 
 def _debts(

@@ -14,8 +14,9 @@ import msgspec
 
 from monitor.exact import ZERO, plain
 from streams.simulator import wire
-from streams.simulator.books import Account, Books
-from streams.simulator.catalogue import Catalogue, Contract
+from streams.simulator.account import Account
+from streams.simulator.books import Books
+from streams.simulator.catalogue import Catalogue
 from streams.simulator.market import Market, RestingOrders
 from streams.simulator.settings import SimulateSettings
 
@@ -52,6 +53,9 @@ class Counters:
     fills: int = 0
     takeovers: int = 0
     natural: int = 0
+    fundings: int = 0
+    interest: int = 0
+    """Accruals and deductions that the books followed, or sent where the exchange books them."""
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)
@@ -94,6 +98,8 @@ class Exchange:
         """(topic without prefix, key, value)."""
         self.counters = Counters()
         self.commands: dict[str, CommandRecord] = {}
+        self.funded: dict[str, tuple[int, set[str]]] = {}
+        """Swap → time of the last funding that an earlier run began, and ids of what it paid."""
         self.copies = 1
         """How often each event is sent; 2 while a command with that fault is carried out."""
         self.on_touch: Callable[[str, str], None] | None = None
@@ -179,13 +185,17 @@ class Exchange:
         *,
         free: bool = False,
     ) -> None:
-        """Send one fill of `order`, with the taker fee of the account's schedule unless `free`."""
+        """Send one fill of `order`, with the taker fee of the account's schedule unless `free`.
+
+        The fee is taken from what a cross spot trade receives, else from the settle (quote) coin.
+        """
         contract = self.catalogue.contracts[order.instrument]
-        fee, coin = ZERO, contract.settle
-        if contract.is_spot and order.side == "buy":
-            coin = contract.base
+        in_base = contract.is_spot and order.side == "buy" and order.margin_mode == "cross"
+        coin, fee = contract.base if in_base else contract.settle, ZERO
         if not free:
-            fee = self._fee(account, contract, order.side, quantity, price)
+            paid_on = quantity if in_base else contract.value(quantity, price)
+            rate = self.catalogue.taker(account.schedule, contract)
+            fee = (paid_on * rate).quantize(_FEE_STEP, ROUND_UP)
         self.counters.fills += 1
         self.emit(
             wire.Fill(
@@ -195,7 +205,7 @@ class Exchange:
                 instrument=order.instrument,
                 side=order.side,
                 position_side=order.position_side,
-                margin_mode="cross",
+                margin_mode=order.margin_mode,
                 price=plain(price),
                 quantity=plain(quantity),
                 fee=plain(fee),
@@ -204,16 +214,6 @@ class Exchange:
                 command_id=order.command_id,
             )
         )
-
-    def _fee(
-        self, account: Account, contract: Contract, side: str, quantity: Decimal, price: Decimal
-    ) -> Decimal:
-        rate = self.catalogue.taker(account.schedule, contract)
-        if contract.is_spot and side == "buy":
-            received = quantity
-        else:
-            received = contract.value(quantity, price)
-        return (received * rate).quantize(_FEE_STEP, ROUND_UP)
 
     def close_order(self, account: Account, order: wire.Order, filled: Decimal) -> None:
         """End an order: filled when its whole quantity was, cancelled otherwise."""
@@ -229,17 +229,28 @@ class Exchange:
         )
 
     def transfer(
-        self, account: Account, kind: str, coin: str, amount: str, command_id: str | None = None
+        self,
+        account: Account,
+        kind: str,
+        coin: str,
+        amount: str,
+        command_id: str | None = None,
+        *,
+        transfer_id: str | None = None,
+        position: tuple[str, str] | None = None,
     ) -> None:
-        """Send one movement of cash."""
+        """Send one movement of cash, of a position (instrument, side) where it is about one."""
+        instrument, side = position if position is not None else (None, None)
         self.emit(
             wire.Transfer(
                 account_id=account.account_id,
-                transfer_id=self.new_id(account, "t"),
+                transfer_id=transfer_id or self.new_id(account, "t"),
                 kind=kind,  # type: ignore[arg-type]
                 currency=coin,
                 amount=amount,
                 ts=self.now(),
+                instrument=instrument,
+                position_side=side,  # type: ignore[arg-type]
                 command_id=command_id,
             )
         )

@@ -6,9 +6,10 @@ import random
 
 from monitor.exact import ZERO
 from streams.simulator import wire
-from streams.simulator.books import Account
+from streams.simulator.account import Account
 from streams.simulator.carrying import Errand
 from streams.simulator.exchange import CommandRecord, Exchange, Steps
+from streams.simulator.isolated import is_key
 from streams.simulator.reduction import net_off, reduce
 from streams.simulator.takeover import take_over
 
@@ -31,6 +32,9 @@ class Executor:
         exchange = self.exchange
         exchange.counters.commands += 1
         if self._expired(command):
+            return
+        if command.position is not None and not is_key(command.position):
+            exchange.counters.bad_messages += 1
             return
         record = exchange.commands.get(command.command_id)
         episode = (topic, command.episode_id)
@@ -92,7 +96,7 @@ class Executor:
             for order_id in named[: (len(named) + 1) // 2] if partial else named:
                 self.cancel_order(account, order_id)
         elif command.phase == "takeover":
-            for order_id in sorted(account.orders):
+            for order_id in _orders_of(account, errand.position):
                 self.cancel_order(account, order_id)
             take_over(errand)
         elif command.phase == "opposite":
@@ -121,3 +125,13 @@ class Executor:
         for key in over:
             del commands[key]
         self._last = {key: value for key, value in self._last.items() if value[1] >= now}
+
+
+def _orders_of(account: Account, position: tuple[str, str] | None) -> list[str]:
+    """Return the account's open orders, or those of one isolated position (MR-3), by id."""
+    return [
+        order_id
+        for order_id, order in sorted(account.orders.items())
+        if position is None
+        or (order.margin_mode == "isolated" and (order.instrument, order.position_side) == position)
+    ]

@@ -11,7 +11,16 @@ from typing import Any
 from monitor.schema import ReferenceFile
 from streams.simulator import wire
 from streams.simulator.catalogue import Catalogue
-from streams.simulator.estimate import Draft, DraftOrder, Estimate, estimate
+from streams.simulator.estimate import (
+    Draft,
+    DraftIsolated,
+    DraftOrder,
+    Estimate,
+    equities,
+    estimate,
+)
+from streams.simulator.isolated_shapes import add_isolated
+from streams.simulator.option_shapes import add_options
 from streams.simulator.shapes import add_orders, add_take_profit, draw_shape
 from streams.simulator.universe import Universe
 
@@ -23,9 +32,14 @@ _NEAR = (1.15, 3.9)
 _FAR = 4.5
 _SMALLEST_USD = 250.0
 _LARGEST_USD = 1.5e7
+_VIP_USD = 1e6
 _TAIL = 0.95
 """Pareto exponent of equity: a few hundred accounts of 20,000 hold most of the money."""
 _WITH_ORDERS = 0.3
+_WITH_ISOLATED = 0.12
+"""Of the two thirds that are in multi-currency mode: some 8 % of all."""
+_WITH_OPTIONS = 0.06
+"""Of the same, where the market has marks of options: some 4 % of all."""
 _MOST_SCALED = 4.0
 """Beyond its discount tiers a whale's coins count for little: such a draft is drawn anew."""
 _DRAWS = 20
@@ -84,7 +98,7 @@ def _draw(rng: random.Random, universe: Universe) -> Draft:
 
 
 def _settle(draft: Draft, rng: random.Random, universe: Universe) -> None:
-    """Add orders, fee schedule and the rarer settings."""
+    """Add orders, fee schedule, isolated positions, options and the rarer settings."""
     if draft.equity > 250_000 and draft.schedule == "default" and rng.random() < 0.3:
         draft.schedule = "vip"
     if draft.schedule not in universe.takers:
@@ -93,15 +107,27 @@ def _settle(draft: Draft, rng: random.Random, universe: Universe) -> None:
         kept = sorted(c for c, a in draft.cash.items() if a > 0 and c != "USDT")
         if kept:
             (draft.collateral_off if rng.random() < 0.6 else draft.restricted).append(kept[0])
+    if draft.mode == "multi_currency":
+        if rng.random() < _WITH_ISOLATED:
+            add_isolated(draft, rng, universe)
+        if rng.random() < _WITH_OPTIONS:
+            add_options(draft, rng, universe)
     if rng.random() < _WITH_ORDERS:
         add_orders(draft, rng, universe)
-        if _cancels_at_once(estimate(draft, universe)):
-            draft.orders.clear()
+    _let_borrow(draft)
+    if draft.orders and _cancels_at_once(estimate(draft, universe)):
+        draft.orders.clear()
+
+
+def _let_borrow(draft: Draft) -> None:
+    """Switch auto-borrow on where a coin is owed: with it off a debt is converted (IN-4)."""
+    if draft.mode == "multi_currency" and min(equities(draft).values(), default=0.0) < 0:
+        draft.auto_borrow = True
 
 
 def _cancels_at_once(figures: Estimate) -> bool:
-    """OC-1: whether the monitor would cancel the orders of this account right away."""
-    return figures.adjusted_equity < 1.05 * figures.cancel_level
+    """OC-1, OC-2: whether the monitor would cancel orders of this account right away."""
+    return figures.adjusted_equity < 1.05 * figures.cancel_level or figures.short_of_coin
 
 
 def _scale_to(draft: Draft, universe: Universe, target: float) -> bool:
@@ -120,24 +146,10 @@ def _scale_to(draft: Draft, universe: Universe, target: float) -> bool:
         else:
             high = middle
     draft.cash = {c: a * high if a > 0 else a for c, a in draft.cash.items()}
-    if draft.orders and not _affordable(draft, universe):
+    _let_borrow(draft)
+    if draft.orders and _cancels_at_once(estimate(draft, universe)):
         draft.orders.clear()
     return True
-
-
-def _affordable(draft: Draft, universe: Universe) -> bool:
-    """Whether orders that may not borrow are still covered, and OC-1 does not hold."""
-    left = dict(draft.cash)
-    for order in draft.orders:
-        contract = order.listing.contract
-        if contract.is_spot and not order.auto_borrow:
-            quantity = order.lots * order.listing.lots.step
-            coin = contract.quote if order.buys else contract.base
-            used = quantity * order.price * order.listing.ticks.step if order.buys else quantity
-            left[coin] = left.get(coin, 0.0) - used
-            if left[coin] < 0:
-                return False
-    return not _cancels_at_once(estimate(draft, universe))
 
 
 # -- from draft to message ---------------------------------------------------
@@ -165,9 +177,11 @@ def _message(
             p.listing.lots.text(p.lots),
             p.listing.ticks.text(p.entry),
             p.side,  # type: ignore[arg-type]
+            "cross",
         )
         for p in draft.positions
     ]
+    positions += [_isolated(own, universe) for own in draft.isolated]
     orders = [
         _order(order, account_id, f"{account_id}-g{number}", ts)
         for number, order in enumerate(draft.orders)
@@ -179,7 +193,7 @@ def _message(
         auto_borrow=draft.auto_borrow,
         position_mode="long_short" if draft.long_short else "net",
         ts=ts,
-        vip_level="5" if pays_less else None,
+        vip_level="5" if pays_less or draft.equity > _VIP_USD else "0",
         fee_schedule=draft.schedule if pays_less else None,
         leverage={name: str(value) for name, value in draft.leverage.items()},
         borrow_leverage={"*": str(draft.borrow_leverage)},
@@ -187,6 +201,24 @@ def _message(
         restricted=draft.restricted,
         snapshot=wire.Snapshot(balances, positions, orders),
         account_seq=1,
+    )
+
+
+def _isolated(own: DraftIsolated, universe: Universe) -> wire.Position:
+    listing, contract = own.position.listing, own.position.listing.contract
+    owed = universe.coins[own.owed_coin if contract.is_spot else contract.settle]
+    return wire.Position(
+        contract.name,
+        listing.lots.text(own.position.lots),
+        listing.ticks.text(own.position.entry),
+        own.position.side,  # type: ignore[arg-type]
+        "isolated",
+        margin=universe.coins[contract.settle].text(own.margin),
+        margin_currency=contract.settle,
+        leverage=str(own.leverage),
+        liability=owed.text(own.liability) if contract.is_spot else None,
+        liability_currency=own.owed_coin if contract.is_spot else None,
+        accrued_interest=owed.text(own.accrued) if own.accrued else "0",
     )
 
 
@@ -198,7 +230,7 @@ def _order(order: DraftOrder, account_id: str, order_id: str, ts: int) -> wire.O
         instrument=order.listing.contract.name,
         side="buy" if order.buys else "sell",
         position_side=order.side,  # type: ignore[arg-type]
-        margin_mode="cross",
+        margin_mode="isolated" if order.isolated else "cross",
         price=order.listing.ticks.text(order.price),
         quantity=order.listing.lots.text(order.lots),
         filled_quantity="0",

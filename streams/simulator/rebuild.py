@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from monitor.exact import ZERO
-from streams.simulator import wire
-from streams.simulator.books import BookError
+from streams.simulator import funding, wire
+from streams.simulator.account import BookError
 from streams.simulator.exchange import CommandRecord, Exchange
 
-__all__ = ["MissingTopic", "open_reader", "read_to_end", "rebuild", "restore"]
+__all__ = ["INTEREST_TOPIC", "MissingTopic", "open_reader", "read_to_end", "rebuild", "restore"]
+
+INTEREST_TOPIC = "interest"
 
 _POLL_MS = 200
 _RECORDS_A_POLL = 5_000
@@ -72,48 +74,58 @@ async def open_reader(
 
 async def read_to_end(
     consumer: AIOKafkaConsumer, partitions: list[TopicPartition]
-) -> AsyncIterator[tuple[str, bytes]]:
-    """Yield (topic, value) of every record up to the ends that hold now."""
+) -> AsyncIterator[ConsumerRecord]:
+    """Yield every record that has a value up to the ends that hold now."""
     ends = await consumer.end_offsets(partitions)
     left = {tp for tp in partitions if ends[tp]}
     while left:
         batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_RECORDS_A_POLL)
-        for tp, records in batches.items():
+        for records in batches.values():
             for record in records:
                 if record.value is not None:
-                    yield tp.topic, record.value
+                    yield record
         for tp in list(left):
             if await consumer.position(tp) >= ends[tp]:
                 left.discard(tp)
 
 
 async def rebuild(exchange: Exchange, client: Mapping[str, Any], prefix: str) -> int:
-    """Fold the four account topics into the exchange's books; return how many accounts they hold."""
-    topics = [prefix + name for name in wire.ACCOUNT_TOPICS]
+    """Fold the account topics, and interest, into the books; return how many accounts they hold."""
+    topics = [prefix + name for name in (*wire.ACCOUNT_TOPICS, INTEREST_TOPIC)]
     consumer, partitions = await open_reader(client, topics)
     events: dict[str, list[wire.Event]] = defaultdict(list)
+    notices: dict[str, list[wire.Interest]] = defaultdict(list)
     try:
-        async for topic, value in read_to_end(consumer, partitions):
+        async for record in read_to_end(consumer, partitions):
+            topic = record.topic.removeprefix(prefix)
             try:
-                event = wire.decode_event(topic.removeprefix(prefix), value)
+                if topic == INTEREST_TOPIC:
+                    notice = wire.decode_interest(record.value)
+                    notices[notice.account_id].append(notice)
+                else:
+                    event = wire.decode_event(topic, record.value)
+                    events[event.account_id].append(event)
             except msgspec.MsgspecError:
                 exchange.counters.bad_messages += 1
-                continue
-            events[event.account_id].append(event)
     finally:
         await consumer.stop()
-    for history in events.values():
-        restore(exchange, history)
+    for account_id, history in events.items():
+        restore(exchange, history, notices.get(account_id, ()))
     return len(exchange.books.accounts)
 
 
-def restore(exchange: Exchange, history: list[wire.Event]) -> None:
+def restore(
+    exchange: Exchange, history: list[wire.Event], notices: Iterable[wire.Interest] = ()
+) -> None:
     """Fold one account's events, in any order and with repeats, by their numbers.
 
-    Orders of commands that the last run left open are ended: nobody fills them any more, and the
+    Interest comes after the event that was the monitor's last when it booked it. Orders of commands that the last run left open are ended: nobody fills them any more, and the
     monitor plans anew once they are final.
     """
     last = -1
+    interest: dict[int | None, list[wire.Interest]] = defaultdict(list)
+    for notice in sorted(notices, key=lambda n: (n.hour, n.ts)):
+        interest[notice.account_seq].append(notice)
     # On the event clock the last run's events tell the time until the first tick comes.
     exchange.market.latest_ts = max(exchange.market.latest_ts, *(event.ts for event in history))
     for event in sorted(history, key=lambda e: -1 if e.account_seq is None else e.account_seq):
@@ -123,9 +135,11 @@ def restore(exchange: Exchange, history: list[wire.Event]) -> None:
             exchange.books.apply(event)
         except BookError:
             exchange.counters.bad_messages += 1
-            continue
-        last = event.account_seq
-        _remember(exchange, event)
+        else:
+            last = event.account_seq
+            _remember(exchange, event)
+        for notice in interest.pop(event.account_seq, ()):
+            exchange.books.follow(notice)
     account = exchange.books.accounts.get(history[0].account_id)
     if account is None:
         return
@@ -135,7 +149,9 @@ def restore(exchange: Exchange, history: list[wire.Event]) -> None:
 
 
 def _remember(exchange: Exchange, event: wire.Event) -> None:
-    """Note what an event says about the command that it follows from."""
+    """Note what an event says about the command that it follows from, or of funding paid."""
+    if isinstance(event, wire.Transfer) and event.kind == "funding":
+        funding.remember(exchange.funded, event)
     if isinstance(event, wire.AccountEvent) or event.command_id is None:
         return
     record = exchange.commands.setdefault(event.command_id, CommandRecord())

@@ -8,7 +8,6 @@ from decimal import Decimal
 
 from monitor.exact import ZERO
 from streams.simulator import wire
-from streams.simulator.books import Account
 from streams.simulator.carrying import Errand, writable
 from streams.simulator.catalogue import Contract, round_price, whole_lots
 from streams.simulator.exchange import Steps
@@ -92,7 +91,9 @@ def _piece(errand: Errand, trade: _Trade, rng: random.Random) -> None:
     up = trade.order.side == "buy"
     slip = Decimal(round(rng.uniform(0, errand.exchange.settings.slippage_bps), 4)) / _BPS
     price = round_price(market * (1 + slip if up else 1 - slip), contract.tick, up=up)
-    quantity = min(trade.left.pop(), _available(errand.account, trade, price))
+    if contract.kind == "option":  # a tick may be a good part of its price: it goes at mark
+        price = market
+    quantity = min(trade.left.pop(), _available(errand, trade, price))
     if quantity <= 0:
         trade.left = []
         return
@@ -124,8 +125,7 @@ def net_off(errand: Errand) -> None:
         order = errand.order(action, left)
         contract = errand.exchange.catalogue.contracts[order.instrument]
         price = errand.exchange.market.trading_price(contract)
-        held = errand.account.positions.get((order.instrument, order.position_side))
-        quantity = min(left, abs(held.quantity)) if held is not None else ZERO
+        quantity = min(left, abs(errand.held(order)))
         if price is None:
             quantity = ZERO
         elif quantity:
@@ -149,14 +149,14 @@ def _pieces(quantity: Decimal, lot: Decimal, rng: random.Random) -> list[Decimal
     return pieces
 
 
-def _available(account: Account, trade: _Trade, price: Decimal) -> Decimal:
+def _available(errand: Errand, trade: _Trade, price: Decimal) -> Decimal:
     """Return how much of the order the account can still give: nothing may change sign."""
-    contract, order = trade.contract, trade.order
-    if contract.is_spot:
+    account, contract, order = errand.account, trade.contract, trade.order
+    if contract.is_spot and order.margin_mode == "cross":
         if order.side == "sell":
             return whole_lots(max(ZERO, account.cash.get(contract.base, ZERO)), contract.lot)
         return whole_lots(account.cash.get(contract.quote, ZERO) / price, contract.lot)
-    held = account.positions.get((contract.name, order.position_side))
-    if held is None or (held.quantity > 0) != (order.side == "sell"):
+    held = errand.held(order)
+    if not held or (held > 0) != (order.side == "sell"):
         return ZERO
-    return abs(held.quantity)
+    return abs(held)

@@ -20,9 +20,11 @@ from streams.simulator.activity import Activity
 from streams.simulator.catalogue import Catalogue
 from streams.simulator.exchange import Counters, Exchange
 from streams.simulator.execution import Executor
+from streams.simulator.funding import Funding
 from streams.simulator.generator import generate
+from streams.simulator.interest import HourlyInterest
 from streams.simulator.publishing import Sender, make_producer, publish_accounts
-from streams.simulator.rebuild import open_reader, rebuild
+from streams.simulator.rebuild import INTEREST_TOPIC, open_reader, rebuild
 from streams.simulator.reference import demo_reference
 from streams.simulator.settings import Progress, SimulateSettings
 
@@ -76,6 +78,7 @@ class _Service:
         self._exchange = Exchange(self._catalogue, settings)
         self._executor = Executor(self._exchange)
         self._activity = Activity(self._exchange, self._executor)
+        self._by_the_clock = (Funding(self._exchange), HourlyInterest(self._exchange))
         self._last_tick = time.monotonic()
         self._caught_up = asyncio.Event()
 
@@ -199,7 +202,7 @@ class _Service:
             self._exchange.counters.bad_messages += 1
 
     async def _commands(self, sender: Sender) -> None:
-        """Follow the command topics; after a failure read again from the start: copies are known."""
+        """Follow commands and interest; after a failure read again from the start: copies are known."""
         latest = self._settings.commands_from == "latest"
         while True:
             try:
@@ -211,11 +214,13 @@ class _Service:
 
     async def _follow_commands(self, sender: Sender, *, latest: bool) -> None:
         prefix = self._settings.prefix
-        topics = [prefix + name for name in _COMMAND_TOPICS]
+        topics = [prefix + name for name in (*_COMMAND_TOPICS, INTEREST_TOPIC)]
         consumer, partitions = await open_reader(self._client, topics)
         try:
             if latest:
-                for place, end in (await consumer.end_offsets(partitions)).items():
+                # Interest is read whole: what the books hold already is passed over.
+                commands = [tp for tp in partitions if tp.topic != prefix + INTEREST_TOPIC]
+                for place, end in (await consumer.end_offsets(commands)).items():
                     consumer.seek(place, end)
             if self._ready is not None:
                 self._ready.set()
@@ -234,11 +239,13 @@ class _Service:
 
     def _take_command(self, topic: str, value: bytes | None) -> None:
         try:
-            command = wire.decode_command(value or b"")
-        except msgspec.MsgspecError:
+            if topic == INTEREST_TOPIC:
+                booked = self._exchange.books.follow(wire.decode_interest(value or b""))
+                self._exchange.counters.interest += booked
+            else:
+                self._executor.on_command(topic, wire.decode_command(value or b""))
+        except (msgspec.MsgspecError, ArithmeticError):
             self._exchange.counters.bad_messages += 1
-            return
-        self._executor.on_command(topic, command)
 
     async def _clockwork(self, sender: Sender) -> None:
         """Run what the clock makes due, and let accounts live."""
@@ -248,6 +255,10 @@ class _Service:
             now = time.monotonic()
             self._activity.pass_time(now - last)
             last = now
+            # An event clock without a tick yet would tell the time of this machine.
+            if self._settings.clock == "wall" or self._exchange.market.latest_ts:
+                for falling_due in self._by_the_clock:
+                    falling_due.look()
             idle = now - self._last_tick - _IDLE_SECONDS
             ahead = 0
             if self._settings.clock == "event" and idle > 0:

@@ -9,13 +9,22 @@ from itertools import accumulate
 from streams.simulator.estimate import Draft, DraftOrder, DraftPosition
 from streams.simulator.universe import Listing, Universe
 
-__all__ = ["LEVERED", "Shape", "add_orders", "add_take_profit", "draw_shape"]
+__all__ = [
+    "LEVERED",
+    "Shape",
+    "add_orders",
+    "add_take_profit",
+    "away",
+    "draw_shape",
+    "pick_coin",
+]
 
 Shape = Callable[[random.Random, Universe, float, float], Draft]
 """(randomness, universe, equity in USD, gearing 0 to 1) → draft."""
 
 
-def _pick_coin(rng: random.Random, universe: Universe, *, among: Sequence[str]) -> str:
+def pick_coin(rng: random.Random, universe: Universe, *, among: Sequence[str]) -> str:
+    """Return a coin, the popular ones more often."""
     weights = [universe.coins[name].weight for name in among]
     return rng.choices(among, weights)[0]
 
@@ -56,7 +65,7 @@ def holder(rng: random.Random, universe: Universe, equity: float, gearing: float
     dollars = rng.random() * 0.6 if parts and kinds else 1.0
     _hold(draft, universe, "USDT", equity * dollars)
     for part in parts if kinds else ():
-        coin = _pick_coin(rng, universe, among=kinds)
+        coin = pick_coin(rng, universe, among=kinds)
         _hold(draft, universe, coin, equity * (1 - dollars) * part / sum(parts))
     return draft
 
@@ -68,7 +77,7 @@ def derivatives(rng: random.Random, universe: Universe, equity: float, gearing: 
     coins = rng.random() if kinds and rng.random() < 0.4 else 0.0
     _hold(draft, universe, "USDT", equity * (1 - coins))
     if coins:
-        _hold(draft, universe, _pick_coin(rng, universe, among=kinds), equity * coins)
+        _hold(draft, universe, pick_coin(rng, universe, among=kinds), equity * coins)
     leverage = 0.3 * (60 ** (gearing**1.3))  # 0.3x to 18x
     listings = list(universe.linear)
     if not listings:
@@ -76,7 +85,7 @@ def derivatives(rng: random.Random, universe: Universe, equity: float, gearing: 
     draft.long_short = rng.random() < 0.2
     count = rng.choice((1, 1, 1, 2, 3))
     for _ in range(count):
-        base = _pick_coin(rng, universe, among=listings)
+        base = pick_coin(rng, universe, among=listings)
         if any(p.listing.contract.base == base for p in draft.positions):
             continue
         usd = equity * leverage / count * rng.uniform(0.6, 1.2)
@@ -108,7 +117,7 @@ def spot_hedge(rng: random.Random, universe: Universe, equity: float, gearing: f
     if not universe.linear or not universe.tradable:
         return holder(rng, universe, equity, gearing)
     draft = Draft(mode="multi_currency", equity=equity, auto_borrow=True, schedule="vip")
-    base = _pick_coin(
+    base = pick_coin(
         rng, universe, among=[c for c in universe.tradable if c in universe.linear] or ["BTC"]
     )
     coin = equity * (0.5 + gearing)
@@ -143,7 +152,7 @@ def dollar_borrower(rng: random.Random, universe: Universe, equity: float, geari
     debt = equity * (0.1 + 1.9 * gearing)
     parts = rng.choice((1, 1, 2))
     for _ in range(parts):
-        coin = _pick_coin(rng, universe, among=kinds)
+        coin = pick_coin(rng, universe, among=kinds)
         _hold(draft, universe, coin, (equity + debt) * 0.97 / parts)
     _hold(draft, universe, "USDT", (equity + debt) * 0.03)
     draft.borrowed["USDT"] = debt / universe.coins["USDT"].price
@@ -162,7 +171,7 @@ def coin_short(rng: random.Random, universe: Universe, equity: float, gearing: f
         auto_borrow=not spot,
         borrow_leverage=rng.choice((2, 3, 5)),
     )
-    coin = _pick_coin(rng, universe, among=kinds)
+    coin = pick_coin(rng, universe, among=kinds)
     debt = equity * (0.1 + 1.5 * gearing)
     _hold(draft, universe, "USDT", equity + debt)
     amount = debt / universe.coins[coin].price
@@ -183,11 +192,11 @@ def negative_cash(rng: random.Random, universe: Universe, equity: float, gearing
     draft = Draft(mode="multi_currency", equity=equity, auto_borrow=True)
     debt = equity * (0.05 + 1.2 * gearing)
     for _ in range(2):
-        coin = _pick_coin(rng, universe, among=kinds)
+        coin = pick_coin(rng, universe, among=kinds)
         _hold(draft, universe, coin, (equity + debt) / 2)
     draft.hold("USDT", -debt / universe.coins["USDT"].price)
     if universe.linear and rng.random() < 0.5:
-        base = _pick_coin(rng, universe, among=list(universe.linear))
+        base = pick_coin(rng, universe, among=list(universe.linear))
         _open(draft, rng, universe.linear[base], equity * rng.choice((-1, 1)) * gearing)
     return draft
 
@@ -216,8 +225,9 @@ def draw_shape(rng: random.Random, *, levered: bool) -> Shape:
 
 def add_orders(draft: Draft, rng: random.Random, universe: Universe) -> None:
     """Give the account up to three resting orders of the kinds that its holdings suggest."""
+    contracts = _contracts(draft)
     for _ in range(rng.choice((1, 1, 2, 3))):
-        if draft.positions and rng.random() < 0.7:
+        if contracts and rng.random() < 0.7:
             _derivative_order(draft, rng, closes=rng.random() < 0.5)
         else:
             _spot_order(draft, rng, universe)
@@ -225,11 +235,17 @@ def add_orders(draft: Draft, rng: random.Random, universe: Universe) -> None:
 
 def add_take_profit(draft: Draft, rng: random.Random) -> None:
     """Give the account one reduce-only order: it costs no margin, so it fits one near the line."""
-    _derivative_order(draft, rng, closes=True)
+    if _contracts(draft):
+        _derivative_order(draft, rng, closes=True)
+
+
+def _contracts(draft: Draft) -> list[DraftPosition]:
+    """Return the positions that orders are drawn for: options are held to expiry."""
+    return [position for position in draft.positions if not position.listing.is_option]
 
 
 def _derivative_order(draft: Draft, rng: random.Random, *, closes: bool) -> None:
-    position = rng.choice(draft.positions)
+    position = rng.choice(_contracts(draft))
     long = position.lots > 0
     buys = long != closes
     lots = max(1, round(abs(position.lots) * rng.uniform(0.1, 0.5 if closes else 0.3)))
@@ -238,7 +254,7 @@ def _derivative_order(draft: Draft, rng: random.Random, *, closes: bool) -> None
             position.listing,
             buys,
             lots,
-            _away(rng, position.listing, buys=buys),
+            away(rng, position.listing, buys=buys),
             reduce_only=closes,
             side=position.side,
         )
@@ -254,7 +270,7 @@ def _spot_order(draft: Draft, rng: random.Random, universe: Universe) -> None:
         coin, buys = rng.choice(held), False
         quantity = draft.cash[coin] * rng.uniform(0.05, 0.3)
     else:
-        coin, buys = _pick_coin(rng, universe, among=coins), True
+        coin, buys = pick_coin(rng, universe, among=coins), True
         dollars = max(0.0, draft.cash.get("USDT", 0.0)) * rng.uniform(0.05, 0.3)
         quantity = dollars / universe.spot[coin, "USDT"].price
     borrows = rng.random() < 0.15 and (draft.mode == "spot" or draft.auto_borrow)
@@ -263,11 +279,11 @@ def _spot_order(draft: Draft, rng: random.Random, universe: Universe) -> None:
     listing = universe.spot[coin, "USDT"]
     lots = int(quantity / listing.lots.step)
     if lots > 0:
-        price = _away(rng, listing, buys=buys)
+        price = away(rng, listing, buys=buys)
         draft.orders.append(DraftOrder(listing, buys, lots, price, auto_borrow=borrows))
 
 
-def _away(rng: random.Random, listing: Listing, *, buys: bool) -> int:
+def away(rng: random.Random, listing: Listing, *, buys: bool) -> int:
     """Return a price, in ticks, 0.2 to 8 % on the passive side of the market."""
     away = 0.002 + 0.078 * rng.random() ** 2
     price = listing.price * (1 - away if buys else 1 + away)

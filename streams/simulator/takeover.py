@@ -14,7 +14,8 @@ __all__ = ["take_over"]
 def take_over(errand: Errand) -> None:
     """Take positions without fee, then bring the coins named, and those settled in, to zero.
 
-    Nothing waits in between: the account goes from one state to the other.
+    Nothing waits in between: the account goes from one state to the other. An isolated position is
+    taken alone (MR-3): what is left of its margin returns to cash, and no coin is touched.
     """
     coins: dict[str, tuple[wire.Action, Decimal] | None] = {}
     errand.exchange.counters.takeovers += 1
@@ -22,7 +23,7 @@ def take_over(errand: Errand) -> None:
         errand.exchange.counters.actions += 1
         if action.instrument is None:
             coins[action.currency or ""] = (action, left)
-        elif _take_position(errand, action, left):
+        elif _take_position(errand, action, left) and errand.position is None:
             coins.setdefault(errand.exchange.catalogue.contracts[action.instrument].settle, None)
     for coin in sorted(coins):
         _take_coin(errand, coin, coins[coin])
@@ -30,11 +31,8 @@ def take_over(errand: Errand) -> None:
 
 def _take_position(errand: Errand, action: wire.Action, left: Decimal) -> bool:
     order = errand.order(action, left)
-    if action.position_side is None and errand.account.settings.position_mode == "long_short":
-        order.position_side = "long" if order.side == "sell" else "short"
     contract = errand.exchange.catalogue.contracts[order.instrument]
-    held = errand.account.positions.get((contract.name, order.position_side))
-    quantity = min(left, abs(held.quantity)) if held is not None else ZERO
+    quantity = min(left, abs(errand.held(order)))
     if action.bankruptcy_price is not None:
         price: Decimal | None = Decimal(action.bankruptcy_price)
     else:
@@ -50,6 +48,7 @@ def _take_position(errand: Errand, action: wire.Action, left: Decimal) -> bool:
 def _take_coin(errand: Errand, coin: str, named: tuple[wire.Action, Decimal] | None) -> None:
     """Bring cash, borrowed and interest of one coin to zero.
 
+    Outside spot mode nothing is repaid: there, cash covers interest until that is deducted (IN-1).
     The commanded quantity comes from unrounded prices. Where the books are short of it, the whole
     of it is adjusted first, so that its confirmation is reached, then the difference.
     """
@@ -60,5 +59,5 @@ def _take_coin(errand: Errand, coin: str, named: tuple[wire.Action, Decimal] | N
         errand.adjust(coin, quantity if action.side == "buy" else -quantity)
     errand.adjust(coin, account.owed(coin) - account.cash.get(coin, ZERO))
     owed = account.owed(coin)
-    if owed:
+    if owed and account.mode == "spot":
         errand.repay(coin, owed)

@@ -89,13 +89,36 @@ class Listing:
     ticks: Grid
     size: float
     quote_price: float
-    """USD price of the quote coin."""
+    """USD price of the quote coin; of an option, of its settle coin."""
+    base_price: float
+    """USD price of the underlying coin."""
+    option_rate: float = 0.0
+    """MM-3: c."""
+
+    @property
+    def is_option(self) -> bool:
+        return self.contract.kind == "option"
 
     def usd(self, quantity: float) -> float:
-        """MM-2: return the USD notional of |quantity|."""
+        """MM-2: return the USD notional of |quantity|; of an option, that of its underlying."""
+        if self.is_option:
+            return abs(quantity) * self.size * self.base_price
         if self.contract.inverse:
             return abs(quantity) * self.size
         return abs(quantity) * self.size * self.price * self.quote_price
+
+    def short_maintenance(self, contracts: float) -> float:
+        """MM-3: return the USD maintenance of `contracts` of a short option."""
+        factor = next((f for up_to, f in self.contract.factors if contracts <= up_to), 1.0)
+        index, mark = self.base_price, self.price * self.quote_price
+        base = index if self.contract.option_type == "call" else max(index, mark)
+        return contracts * self.size * (self.option_rate * base * factor + mark)
+
+    def maintenance(self, contracts: float) -> float:
+        """Return the USD maintenance of `contracts`; of an option, of so many short ones."""
+        if self.is_option:
+            return self.short_maintenance(contracts)
+        return self.usd(contracts) * self.maintenance_rate(contracts)
 
     def maintenance_rate(self, contracts: float) -> float:
         """Return the rate of the tier that `contracts` fall into."""
@@ -115,6 +138,7 @@ class Universe:
     """Underlying → perpetual settled in USDT."""
     inverse: Mapping[str, Listing]
     """Underlying → perpetual settled in the coin."""
+    options: tuple[Listing, ...]
     takers: Mapping[str, tuple[float, float]]
     """Fee schedule → (spot, derivative) taker rate."""
     by_name: Mapping[str, Listing] = field(default_factory=dict)
@@ -136,24 +160,31 @@ class Universe:
         spot: dict[tuple[str, str], Listing] = {}
         linear: dict[str, Listing] = {}
         inverse: dict[str, Listing] = {}
+        options: list[Listing] = []
         for contract in catalogue.contracts.values():
-            known = {contract.base, contract.settle} <= {*coins}
+            if not {contract.base, contract.settle} <= {*coins}:
+                continue
+            base = coins[contract.base].price
             quote = coins[contract.quote].price if contract.quote in coins else 1.0
-            if contract.is_spot and known:
-                cross = coins[contract.base].price / quote
-                spot[contract.base, contract.quote] = _listing(contract, cross, quote)
-            elif known and contract.name in values and contract.kind == "swap":
-                listing = _listing(contract, values[contract.name], quote)
+            if contract.is_spot:
+                listing = _listing(contract, base / quote, quote, base)
+                spot[contract.base, contract.quote] = listing
+            elif contract.name in values and contract.kind == "swap":
+                listing = _listing(contract, values[contract.name], quote, base)
                 (inverse if contract.inverse else linear)[contract.base] = listing
+            elif contract.name in values and contract.kind == "option":
+                settle = coins[contract.settle].price
+                rate = catalogue.option_rates.get(contract.base, 0.0)
+                options.append(_listing(contract, values[contract.name], settle, base, rate))
         takers = {
             name: (float(fees.spot_taker), float(fees.derivative_taker))
             for name, fees in catalogue.fees.items()
         }
         takers.setdefault("default", (0.001, 0.0005))
-        listings = (*spot.values(), *linear.values(), *inverse.values())
+        listings = (*spot.values(), *linear.values(), *inverse.values(), *options)
         names = {listing.contract.name: listing for listing in listings}
         tradable = tuple(base for base, quote in spot if quote == "USDT" and coins[base].rate)
-        return cls(coins, spot, linear, inverse, takers, names, tradable)
+        return cls(coins, spot, linear, inverse, tuple(options), takers, names, tradable)
 
 
 def _index(name: str, values: Mapping[str, float]) -> float | None:
@@ -182,7 +213,13 @@ def _coin(name: str, price: float, catalogue: Catalogue) -> Coin:
     )
 
 
-def _listing(contract: Contract, price: float, quote_price: float) -> Listing:
+def _listing(
+    contract: Contract,
+    price: float,
+    quote_price: float,
+    base_price: float,
+    option_rate: float = 0.0,
+) -> Listing:
     return Listing(
         contract,
         price,
@@ -190,4 +227,6 @@ def _listing(contract: Contract, price: float, quote_price: float) -> Listing:
         Grid.of(contract.tick),
         float(contract.size),
         quote_price,
+        base_price,
+        option_rate,
     )

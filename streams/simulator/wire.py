@@ -14,6 +14,7 @@ __all__ = [
     "Command",
     "Event",
     "Fill",
+    "Interest",
     "Order",
     "Position",
     "Snapshot",
@@ -21,6 +22,7 @@ __all__ = [
     "Transfer",
     "decode_command",
     "decode_event",
+    "decode_interest",
     "decode_tick",
     "encode",
     "topic_of",
@@ -91,12 +93,21 @@ class Balance(msgspec.Struct, omit_defaults=True):
     accrued_interest: str = "0"
 
 
-class Position(msgspec.Struct):
+class Position(msgspec.Struct, omit_defaults=True):
+    """A position; what comes after the margin mode is said of isolated ones."""
+
     instrument: str
     quantity: str
     entry_price: str
-    position_side: PositionSide = "net"
-    margin_mode: str = "cross"
+    position_side: PositionSide
+    margin_mode: Literal["cross", "isolated"]
+    margin: str | None = None
+    margin_currency: str | None = None
+    leverage: str | None = None
+    liability: str | None = None
+    """Of a margin position: what it owes, interest apart."""
+    liability_currency: str | None = None
+    accrued_interest: str = "0"
 
 
 class Snapshot(msgspec.Struct):
@@ -148,7 +159,7 @@ class Action(msgspec.Struct, kw_only=True):
 
 
 class Command(msgspec.Struct, kw_only=True):
-    """What the exchange reads of an `order_cancel` or a `reduction`."""
+    """What the exchange reads of an `order_cancel`, a `reduction` or an `auto_exchange`."""
 
     command_id: str
     kind: str
@@ -158,8 +169,26 @@ class Command(msgspec.Struct, kw_only=True):
     expires_at: int
     attempt: int = 1
     order_ids: list[str] = []
+    position: str | None = None
+    """Key of an isolated position, `instrument/isolated/side`: then it is about that one alone."""
     phase: str | None = None
     actions: list[Action] = []
+
+
+class Interest(msgspec.Struct, kw_only=True):
+    """What the ledger reads of an accrual or a deduction (IN-6); amounts in coin."""
+
+    interest_id: str
+    account_id: str
+    state: Literal["accrued", "deducted"]
+    currency: str
+    amount: str
+    hour: int
+    ts: int
+    instrument: str | None = None
+    """Of an isolated margin position."""
+    account_seq: int | None = None
+    """Number of the last event that the monitor had applied when it booked this."""
 
 
 class Tick(msgspec.Struct):
@@ -173,6 +202,7 @@ class Tick(msgspec.Struct):
 encode = msgspec.json.Encoder().encode
 decode_tick = msgspec.json.Decoder(Tick).decode
 decode_command = msgspec.json.Decoder(Command).decode
+decode_interest = msgspec.json.Decoder(Interest).decode
 _decoders = {topic: msgspec.json.Decoder(kind) for topic, kind in ACCOUNT_TOPICS.items()}
 
 

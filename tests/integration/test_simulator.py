@@ -112,8 +112,8 @@ async def read(settings: SimulateSettings, *topics: str) -> list[Any]:
     consumer, partitions = await open_reader(client, names)
     try:
         return [
-            wire.decode_event(topic.removeprefix(settings.prefix), value)
-            async for topic, value in read_to_end(consumer, partitions)
+            wire.decode_event(record.topic.removeprefix(settings.prefix), record.value)
+            async for record in read_to_end(consumer, partitions)
         ]
     finally:
         await consumer.stop()
@@ -321,6 +321,63 @@ async def test_accounts_live_while_nothing_is_commanded(settings: SimulateSettin
         events = await answers(lively, lambda found: len(found) >= 50)
     assert {type(e) for e in events} == {wire.Order, wire.Fill, wire.Transfer}
     assert all(e.command_id is None for e in events)
+
+
+async def test_in_5_funding_is_paid_once_when_its_time_comes(settings: SimulateSettings) -> None:
+    at = 1_700_006_400_000  # 2023-11-15 00:00 UTC
+    async with running(settings), sender(settings) as send:
+        await publish_ticks(send, at - 60_000)
+        await asyncio.sleep(0.5)  # the exchange begins to count
+        await publish_ticks(send, at + 1_000, seq=2)
+        accounts = await read(settings, "accounts")
+        swaps = [
+            (account, position)
+            for account in accounts
+            for position in account.snapshot.positions
+            if position.instrument.endswith("-SWAP")
+        ]
+        events = await answers(settings, lambda found: len(found) >= len(swaps))
+        await asyncio.sleep(0.5)
+        assert len(await read(settings, "transfers")) == len(swaps)
+    assert {e.kind for e in events} == {"funding"}
+    assert {e.transfer_id.split("-funding-")[0] for e in events} == {
+        account.account_id for account, _ in swaps
+    }
+    assert all(f"-funding-{at}-" in e.transfer_id and e.ts == at + 1_000 for e in events)
+
+
+async def test_in_1_the_ledger_follows_interest_once_over_a_restart(
+    settings: SimulateSettings,
+) -> None:
+    notice = {
+        "interest_id": "i1",
+        "account_id": "acc-000001",
+        "kind": "interest",
+        "state": "accrued",
+        "currency": "USDT",
+        "liability": "1000",
+        "free": "0",
+        "yearly_rate": "0.06",
+        "amount": "0.00684931506849315068493150684931506849315068493150",
+        "hour": T0 - T0 % 3_600_000,
+        "account_seq": 1,
+        "book": {},
+        "reference": "",
+        "ts": T0,
+    }
+    for followed in (1, 0):  # the second exchange finds it among its books
+        async with running(settings) as task, sender(settings) as send:
+            await publish_ticks(send, T0 + 1)
+            for _ in range(2):
+                await send("interest", "acc-000001", notice)
+            await send("interest", "acc-000001", {"account_id": "acc-000001"})
+            other = positioned(await read(settings, "accounts"))[followed]
+            await send("reductions", other.account_id, reduction(other))
+            await answers(settings, ended(2 - followed))
+            await asyncio.sleep(0.5)
+        counters = task.result()
+        assert counters.interest == followed
+        assert counters.bad_messages >= 1
 
 
 async def test_missing_topics_are_named(kafka: str, topic_prefix: str) -> None:

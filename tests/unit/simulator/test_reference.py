@@ -55,6 +55,17 @@ def test_a_subset_keeps_what_the_ticks_price() -> None:
     assert reference.currencies["USDT"].quota_adds_available_of == ()
 
 
+def test_options_stay_where_they_have_marks() -> None:
+    name = "BTC-USD-261225-60000-C"
+    whole = demo_reference()["instruments"]
+    options = {key for key, entry in whole.items() if entry["kind"] == "option"}
+    assert name in options
+    assert {whole[key]["underlying"] for key in options} == {"BTC", "ETH"}
+    kept = subset(demo_reference(), {"USDT-USD", "BTC-USD", name})["instruments"]
+    assert options & set(kept) == {name}
+    load_reference(demo_reference({"USDT-USD", "BTC-USD", name}))
+
+
 def test_cutting_down_leaves_the_original_alone() -> None:
     whole = demo_reference()
     subset(whole, {"USDT-USD", "BTC-USD"})

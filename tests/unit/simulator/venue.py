@@ -1,4 +1,4 @@
-"""A small exchange for the tests: BTC and ETH, spot, linear and inverse perpetuals."""
+"""A small exchange for the tests: BTC and ETH, spot, linear and inverse perpetuals, options."""
 
 from __future__ import annotations
 
@@ -10,10 +10,24 @@ from streams.simulator import Catalogue, Exchange, Executor, SimulateSettings, w
 
 T0 = 1_700_000_000_000
 TIERS = [{"up_to": "1000", "initial": "0.01", "maintenance": "0.004", "max_leverage": "100"}]
+BORROW = [
+    {"up_to": "10", "initial": "0.1", "maintenance": "0.02", "max_leverage": "10"},
+    {"up_to": "10000000", "initial": "0.2", "maintenance": "0.04", "max_leverage": "5"},
+]
+CALL, PUT = "BTC-USD-261225-60000-C", "BTC-USD-261225-40000-P"
 REFERENCE: dict[str, Any] = {
     "currencies": {
-        "USDT": {"discount_tiers": [{"up_to": "1000000", "rate": "1"}]},
-        "BTC": {"discount_tiers": [{"up_to": "20", "rate": "0.98"}]},
+        "USDT": {
+            "discount_tiers": [{"up_to": "1000000", "rate": "1"}],
+            "borrow_tiers": BORROW,
+            "interest_free_quota": "20000",
+            "yearly_rate": "0.0876",
+        },
+        "BTC": {
+            "discount_tiers": [{"up_to": "20", "rate": "0.98"}],
+            "borrow_tiers": BORROW,
+            "yearly_rate": "0.0438",
+        },
         "ETH": {"discount_tiers": [{"up_to": "400", "rate": "0.98"}]},
     },
     "instruments": {
@@ -48,6 +62,24 @@ REFERENCE: dict[str, Any] = {
             "tick": "0.1",
             "position_tiers": TIERS,
         },
+        **{
+            name: {
+                "kind": "option",
+                "family": "BTC-USD",
+                "underlying": "BTC",
+                "quote": "USD",
+                "settle": "BTC",
+                "inverse": name == PUT,  # whatever it says: an option's price is in its coin
+                "contract_value": "0.1",
+                "lot": "1",
+                "tick": "0.0005",
+                "expiry": 1_798_185_600_000,
+                "strike": name.split("-")[3],
+                "option_type": "call" if name.endswith("C") else "put",
+                "position_tiers": TIERS,
+            }
+            for name in (CALL, PUT)
+        },
     },
     "fees": {
         "default": {"spot_taker": "0.001", "derivative_taker": "0.0005"},
@@ -70,10 +102,10 @@ class Clock:
 class Venue:
     """An exchange with its executor, its clock, and what it sent, decoded."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, catalogue: Catalogue = CATALOGUE, **settings: Any) -> None:
         self.clock = Clock()
         self.exchange = Exchange(
-            CATALOGUE, SimulateSettings(**{"slippage_bps": 0.0, **settings}), wall=self.clock
+            catalogue, SimulateSettings(**{"slippage_bps": 0.0, **settings}), wall=self.clock
         )
         self.executor = Executor(self.exchange)
         self.seq = 0
@@ -82,6 +114,8 @@ class Venue:
         self.tick("BTC-USD", "50000")
         self.tick("BTC-USDT-SWAP", "50000", kind="mark")
         self.tick("BTC-USD-SWAP", "50000", kind="mark")
+        self.tick(CALL, "0.02", kind="mark")
+        self.tick(PUT, "0.01", kind="mark")
 
     def tick(self, symbol: str, price: str, kind: str = "index", ts: int | None = None) -> None:
         self.seq += 1
@@ -94,9 +128,10 @@ class Venue:
         positions: Iterable[tuple[str, str, str, str]] = (),
         borrowed: dict[str, str] | None = None,
         orders: Iterable[wire.Order] = (),
+        isolated: Iterable[wire.Position] = (),
         **fields: Any,
     ) -> str:
-        """Open account `a`: positions are (instrument, side, quantity, entry)."""
+        """Open account `a`: cross positions are (instrument, side, quantity, entry)."""
         owed = borrowed or {}
         event = wire.AccountEvent(
             **{
@@ -111,8 +146,11 @@ class Venue:
             snapshot=wire.Snapshot(
                 [wire.Balance(c, cash.get(c, "0"), owed.get(c, "0")) for c in {**cash, **owed}],
                 [
-                    wire.Position(name, quantity, entry, side)  # type: ignore[arg-type]
-                    for name, side, quantity, entry in positions
+                    *(
+                        wire.Position(name, quantity, entry, side, "cross")  # type: ignore[arg-type]
+                        for name, side, quantity, entry in positions
+                    ),
+                    *isolated,
                 ],
                 list(orders),
             ),
@@ -154,6 +192,21 @@ class Venue:
 
     def cash(self, coin: str) -> Decimal:
         return self.exchange.books.accounts["a"].cash[coin]
+
+
+def apart(
+    name: str, quantity: str, entry: str, margin: str, side: str = "net", **fields: Any
+) -> wire.Position:
+    """Return an isolated position of a snapshot."""
+    return wire.Position(
+        name,
+        quantity,
+        entry,
+        side,  # type: ignore[arg-type]
+        "isolated",
+        margin=margin,
+        **fields,
+    )
 
 
 def limit_order(order_id: str, side: str, price: str, quantity: str, **fields: Any) -> wire.Order:
