@@ -27,7 +27,7 @@ from redis.asyncio import Redis
 from streams.embedded import Kafka, Services
 from streams.embedded.process import LOOPBACK, free_port
 from streams.settings import Settings
-from tests.integration.test_worker import (
+from tests.support.bus import (
     REFERENCE,
     Bus,
     account_message,

@@ -1,4 +1,4 @@
-"""A small market for the tests of escalation and reduction, and an executor that obeys."""
+"""An account in that small market, and an executor that obeys."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from monitor.account import (
-    Account,
-    Balance,
-    EventSource,
-    OpenOrder,
-    Position,
-    take,
-)
+from monitor.account import Account, EventSource, OpenOrder, take
+from monitor.contracts import trade_value
 from monitor.escalation import Context, Episode, decide, next_deadline, observe
 from monitor.margin import Figures, assess
-from monitor.prices import PriceBook
-from monitor.reference import Reference, load_reference
+from monitor.reduction import Capped, Caps, Plan, plan, plan_isolated
+from monitor.reference import load_reference
 from monitor.schema import (
     AccountEvent,
     Action,
@@ -26,177 +20,54 @@ from monitor.schema import (
     Fill,
     Order,
     OrderCancel,
-    PositionSide,
     Reduction,
-    Tick,
     Transfer,
 )
+from tests.rules.reduction_market import (
+    EXPIRY,
+    OPTION_FACTORS,
+    OPTION_PRICES,
+    PRICES,
+    START,
+    TIERS,
+    account,
+    contract,
+    currency,
+    d,
+    isolated,
+    option,
+    order,
+    price_book,
+    raw_reference,
+    raw_with_options,
+    reference,
+    spot,
+    with_orders,
+)
 
-START = 1_700_000_000_000
-TIERS = [
-    {"up_to": "1000", "initial": "0.01", "maintenance": "0.004"},
-    {"up_to": "2000", "initial": "0.02", "maintenance": "0.01"},
-    {"up_to": "4000", "initial": "0.04", "maintenance": "0.02"},
-    {"up_to": "8000", "initial": "0.1", "maintenance": "0.05"},
+__all__ = [
+    "EXPIRY",
+    "OPTION_FACTORS",
+    "OPTION_PRICES",
+    "PRICES",
+    "START",
+    "TIERS",
+    "World",
+    "account",
+    "contract",
+    "currency",
+    "d",
+    "isolated",
+    "kinds",
+    "option",
+    "order",
+    "price_book",
+    "raw_reference",
+    "raw_with_options",
+    "reference",
+    "spot",
+    "with_orders",
 ]
-PRICES = {
-    "BTC-USD/index": "60000",
-    "ETH-USD/index": "3000",
-    "USDT-USD/index": "1",
-    "USDC-USD/index": "1",
-    "SOL-USD/index": "100",
-    "BTC-USDT-SWAP/mark": "60000",
-    "BTC-USDT-FUT/mark": "60000",
-    "BTC-USD-SWAP/mark": "60000",
-    "ETH-USDT-SWAP/mark": "3000",
-}
-
-
-def d(value: str | int) -> Decimal:
-    return Decimal(value)
-
-
-def currency(rate: str, *borrow: tuple[str, str], **more: Any) -> dict[str, Any]:
-    """One flat discount rate; borrow tiers as (up_to, maintenance)."""
-    return {
-        "discount_tiers": [{"up_to": "1000000000", "rate": rate}],
-        "minimum_rate": rate,
-        "borrow_tiers": [
-            {"up_to": up_to, "initial": "0.1", "maintenance": rate_} for up_to, rate_ in borrow
-        ],
-        **more,
-    }
-
-
-def contract(family: str, underlying: str, kind: str = "swap", **more: Any) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "family": family,
-        "underlying": underlying,
-        "quote": "USDT",
-        "settle": "USDT",
-        "contract_value": "0.01",
-        "lot": "1",
-        "tick": "0.1",
-        "position_tiers": [dict(tier) for tier in TIERS],
-        **more,
-    }
-
-
-def spot(base: str, quote: str, lot: str = "0.0001") -> dict[str, Any]:
-    return {
-        "kind": "spot",
-        "family": f"{base}-{quote}",
-        "underlying": base,
-        "quote": quote,
-        "lot": lot,
-        "tick": "0.01",
-    }
-
-
-def raw_reference(policy: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    return {
-        "currencies": {
-            "USDT": currency("1", ("1000000", "0.02"), ("2000000", "0.03"), ("4000000", "0.05")),
-            "USDC": currency("0.99", ("1000000", "0.02"), liquidity_rank=2),
-            "BTC": currency("0.95", ("10", "0.02"), ("20", "0.04"), liquidity_rank=1),
-            "ETH": currency("0.9", ("100", "0.02"), ("200", "0.04"), liquidity_rank=3),
-            "SOL": currency("0.8", liquidity_rank=4),
-        },
-        "instruments": {
-            "BTC-USDT": spot("BTC", "USDT"),
-            "ETH-USDT": spot("ETH", "USDT", "0.001"),
-            "SOL-USDT": spot("SOL", "USDT", "0.01"),
-            "BTC-USDC": spot("BTC", "USDC"),
-            "ETH-BTC": spot("ETH", "BTC", "0.001"),
-            "BTC-USDT-SWAP": contract("BTC-USDT", "BTC"),
-            "BTC-USDT-FUT": contract("BTC-USDT", "BTC", "future"),
-            "BTC-USD-SWAP": contract(
-                "BTC-USD", "BTC", quote="USD", settle="BTC", inverse=True, contract_value="100"
-            ),
-            "ETH-USDT-SWAP": contract("ETH-USDT", "ETH", contract_value="0.1"),
-        },
-        "fees": {"default": {"spot_taker": "0.001", "derivative_taker": "0.0005"}},
-        "policy": dict(policy or {}),
-    }
-
-
-def reference(policy: Mapping[str, Any] | None = None) -> Reference:
-    return load_reference(raw_reference(policy))
-
-
-def price_book(
-    ref: Reference, changed: Mapping[str, str] | None = None, now: int = START
-) -> PriceBook:
-    book = PriceBook()
-    for offset, (key, price) in enumerate({**PRICES, **(changed or {})}.items()):
-        symbol, _, kind = key.rpartition("/")
-        tick = Tick(
-            symbol=symbol, kind="mark" if kind == "mark" else "index", price=d(price), ts=now
-        )
-        book.take(tick, offset, ref.policy, now)
-    return book
-
-
-def account(
-    cash: Mapping[str, str] | None = None,
-    positions: Sequence[tuple[str, str, str]] = (),
-    *,
-    mode: str = "multi_currency",
-    borrowed: Mapping[str, str] | None = None,
-    **more: Any,
-) -> Account:
-    """`positions`: (instrument or instrument/side, contracts, entry price)."""
-    made = Account("A1", known=True, auto_borrow=True, **more)
-    made.mode = "spot" if mode == "spot" else "multi_currency"
-    made.account_seq = 0
-    made.offsets = {"accounts": 7}
-    for name in sorted({*(cash or {}), *(borrowed or {})}):
-        made.balances[name] = Balance(
-            d((cash or {}).get(name, "0")), d((borrowed or {}).get(name, "0"))
-        )
-    for place, quantity, entry in positions:
-        name, _, side = place.partition("/")
-        held: PositionSide = "long" if side == "long" else "short" if side == "short" else "net"
-        made.positions[f"{name}/{held}"] = Position(name, held, d(quantity), d(entry))
-        if held != "net":
-            made.position_mode = "long_short"
-    return made
-
-
-def order(
-    order_id: str,
-    instrument: str,
-    side: str,
-    quantity: str,
-    price: str | None = None,
-    **more: Any,
-) -> OpenOrder:
-    fields: dict[str, Any] = {
-        "version": 1,
-        "position_side": "net",
-        "margin_mode": "cross",
-        "filled_quantity": d(0),
-        "reduce_only": False,
-        "auto_borrow": True,
-        "leverage": None,
-        "created_ts": START,
-        "command_id": None,
-    }
-    fields.update(more)
-    return OpenOrder(
-        order_id=order_id,
-        instrument=instrument,
-        side="buy" if side == "buy" else "sell",
-        quantity=d(quantity),
-        price=d(price) if price is not None else None,
-        **fields,
-    )
-
-
-def with_orders(made: Account, *orders: OpenOrder) -> Account:
-    made.orders = {found.order_id: found for found in orders}
-    return made
 
 
 class World:
@@ -207,10 +78,13 @@ class World:
         made: Account,
         policy: Mapping[str, Any] | None = None,
         prices: Mapping[str, str] | None = None,
+        raw: Mapping[str, Any] | None = None,
     ) -> None:
+        """`raw` is a reference file with a policy of its own; then `policy` is not read."""
         self.account = made
         self.episode = Episode()
-        self.reference = reference(policy)
+        self.reference = reference(policy) if raw is None else load_reference(raw)
+        self.caps: Caps | None = None
         self.changed = dict(prices or {})
         self.now = START
         self.book = price_book(self.reference, self.changed)
@@ -221,10 +95,21 @@ class World:
     @property
     def context(self) -> Context:
         cause = Cause(kind="tick", symbol="BTC-USD", price=d(1), ts=self.now)
-        return Context(self.reference, self.book, self.now, cause)
+        return Context(self.reference, self.book, self.now, cause, caps=self.caps)
 
     def figures(self) -> Figures:
         return assess(self.account, self.reference, self.book)
+
+    def plan(self, key: str | None = None) -> Plan | Capped | None:
+        """Return the next step of the account, or of its isolated position `key`."""
+        if key is None:
+            return plan(self.account, self.figures(), self.context)
+        return plan_isolated(self.account, key, self.figures(), self.context)
+
+    def planned(self, key: str | None = None) -> Plan:
+        found = self.plan(key)
+        assert isinstance(found, Plan)
+        return found
 
     def decide(self) -> list[Command]:
         found = decide(self.account, self.episode, self.figures(), self.context)
@@ -310,6 +195,7 @@ class World:
         *,
         free: bool = False,
         order_id: str | None = None,
+        isolated: bool = False,
     ) -> bool:
         """Fill (a part of) one action at mark, at index, or at the price of a takeover."""
         assert action.instrument is not None
@@ -324,15 +210,18 @@ class World:
             buys = action.side == "buy"
             fee = (amount if buys else amount * price) * spot_fee
             fee_currency = entry.underlying if buys else entry.quote
+            if isolated:  # a margin position's fee is in the quote coin
+                fee, fee_currency = amount * price * spot_fee, entry.quote
         else:
             price = self.book.mark(action.instrument)
-            if action.action == "takeover":
-                assert action.bankruptcy_price is not None
-                price = action.bankruptcy_price
             size = entry.contract_value * entry.multiplier
-            value = amount * size / price if entry.inverse else amount * size * price
-            fee = Decimal(0) if free or action.action == "takeover" else value * derivative_fee
+            fee = trade_value(entry, size, amount, price) * derivative_fee
             fee_currency = entry.settle or entry.quote
+        if action.action == "takeover":
+            assert action.bankruptcy_price is not None
+            price = action.bankruptcy_price
+        if free or action.action == "takeover":
+            fee = Decimal(0)
         return self.event(
             Fill(
                 **self._stamp(),
@@ -341,6 +230,7 @@ class World:
                 instrument=action.instrument,
                 side="buy" if action.side == "buy" else "sell",
                 position_side=action.position_side or "net",
+                margin_mode="isolated" if isolated else "cross",
                 price=price,
                 quantity=amount,
                 fee=fee,
@@ -372,14 +262,24 @@ class World:
                     done = self.end_order(name)
             return done
         assert isinstance(command, Reduction)
-        for action in command.actions:
+        apart = command.position is not None
+        return self._act(command.command_id, command.actions, command.phase, isolated=apart)
+
+    def carry_out(self, found: Plan, key: str | None = None) -> None:
+        """Fill a plan of the account, or of its isolated position `key`, as if it were commanded."""
+        self._act("plan", found.actions, found.phase, isolated=key is not None)
+
+    def _act(self, command: str, actions: Sequence[Action], phase: str, *, isolated: bool) -> bool:
+        done = False
+        for action in actions:
             if action.instrument is not None:
-                done = self.fill(command.command_id, action, free=command.phase == "opposite")
+                free = phase == "opposite"
+                done = self.fill(command, action, free=free, isolated=isolated)
             elif action.action == "repay":
                 assert action.currency is not None
-                done = self.transfer("repay", action.currency, action.quantity, command.command_id)
+                done = self.transfer("repay", action.currency, action.quantity, command)
             else:
-                done = self._take_coin(command.command_id, action.currency or "")
+                done = self._take_coin(command, action.currency or "")
         return done
 
     def _take_coin(self, command: str, coin: str) -> bool:

@@ -45,7 +45,8 @@ class Desk:
         prices: Mapping[str, str | None] | None = None,
         arm: bool = True,
     ) -> None:
-        self.engine = Engine(reference(policy))
+        # Interest has tests of its own; here it would only add deadlines.
+        self.engine = Engine(reference({"interest_booking": "exchange", **(policy or {})}))
         self.now = START
         self.commands: list[Command] = []
         self._offset = 0

@@ -92,8 +92,7 @@ def test_oc_4_reduce_only_orders_are_spared_by_oc_1_and_taken_by_es_4() -> None:
     found = world.move({"BTC-USDT-SWAP/mark": "59660"})
     assert kinds(found)[-1] == "order_cancel ES-4"
     assert cancel(found[-1]).order_ids == ("o1", "o2")
-    assert world.episode.cancel is not None
-    assert world.episode.cancel.reason == "ES-4"
+    assert [pending.reason for pending in world.episode.cancels] == ["ES-4"]
 
 
 def test_oc_1_a_new_order_is_cancelled_by_a_further_command() -> None:
@@ -112,8 +111,7 @@ def test_oc_1_deadline_when_it_no_longer_holds_sends_nothing_again() -> None:
     world.decide()
     world.transfer("deposit", "USDT", d(5000))
     assert kinds(world.wait(5_000)) == ["warning cleared"]
-    assert world.episode.cancel is not None
-    assert world.episode.cancel.quiet
+    assert [pending.quiet for pending in world.episode.cancels] == [True]
     assert world.end_order("o1")
     assert kinds(world.move()) == ["episode closed"]
 
@@ -198,9 +196,9 @@ def test_es_4_filled_order_is_confirmed_by_its_fills() -> None:
         action="close", instrument="BTC-USDT-SWAP", side="buy", quantity=d(10), notional_usd=d(0)
     )
     assert not world.fill("other", action, d(9), order_id="o1")
-    assert world.episode.cancel is not None
+    assert [pending.order_ids for pending in world.episode.cancels] == [["o1"]]
     assert world.fill("other", action, d(1), order_id="o1")
-    assert world.episode.cancel is None
+    assert world.episode.cancels == []
 
 
 # -- ES-5 -----------------------------------------------------------------------------------------

@@ -6,7 +6,9 @@ material besides (whole tier tables) needs that folder.
 
 from __future__ import annotations
 
+import gzip
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -215,3 +217,96 @@ def test_mm_2_the_recorded_tiers_read_as_reference_data(name: str, shared_dir: P
             assert abs(tier.initial * Decimal(row["maxLever"]) - 1) < Decimal("0.01")
     if len(families) == 1:
         assert tiers_of(rows[:4]) == tiers_of(FIRST_TIERS)
+
+
+# OKX instruments of type OPTION, 2022-05-13: the first two of BTC-USD.
+OPTION_ROWS = [
+    {
+        "instId": f"BTC-USD-220514-22000-{letter}",
+        "uly": "BTC-USD",
+        "ctVal": "1",
+        "ctMult": "0.1",
+        "ctValCcy": "BTC",
+        "settleCcy": "BTC",
+        "expTime": "1652515200000",
+        "stk": "22000",
+        "optType": letter,
+        "lotSz": "1",
+        "tickSz": "0.0005",
+    }
+    for letter in "CP"
+]
+
+
+def option_of(row: dict[str, str]) -> dict[str, Any]:
+    """A payload's row as an entry of the reference set."""
+    underlying, _, quote = row["uly"].partition("-")
+    return {
+        "kind": "option",
+        "family": row["uly"],
+        "underlying": underlying,
+        "quote": quote,
+        "settle": row["settleCcy"],
+        "contract_value": row["ctVal"],
+        "multiplier": row["ctMult"],
+        "lot": row["lotSz"],
+        "tick": row["tickSz"],
+        "expiry": int(row["expTime"]),
+        "strike": row["stk"],
+        "option_type": {"C": "call", "P": "put"}[row["optType"]],
+        "position_tiers": [{"up_to": "2000", "initial": "0", "maintenance": "0"}],
+    }
+
+
+def test_cu_3_mm_3_a_listed_option_is_a_tenth_of_a_coin() -> None:
+    """One contract short of the 22,000 call at 0.35 BTC, with BTC at 30,000."""
+    names = [row["instId"] for row in OPTION_ROWS]
+    reference = load_reference(
+        {
+            "currencies": {"BTC": {}},
+            "instruments": {row["instId"]: option_of(row) for row in OPTION_ROWS},
+        }
+    )
+    book = PriceBook()
+    for offset, (symbol, kind, price) in enumerate(
+        [("BTC-USD", "index", 30_000), (names[0], "mark", "0.35"), (names[1], "mark", "0.05")]
+    ):
+        tick = Tick.model_validate({"symbol": symbol, "kind": kind, "price": price, "ts": 1})
+        book.take(tick, offset, reference.policy, 1)
+    held = Account("A1", known=True, auto_borrow=True)
+    held.balances["BTC"] = Balance(Decimal(1))
+    held.positions = {f"{n}/net": Position(n, "net", Decimal(-1), Decimal(1)) for n in names}
+    found = assess(held, reference, book)
+    assert found.currencies["BTC"].options_value == Decimal("-0.04")
+    call, put = (found.positions[f"{name}/net"] for name in names)
+    assert call.notional_usd == put.notional_usd == 3_000
+    assert call.maintenance_margin == 3_000 * Decimal("0.38")
+    assert put.maintenance_margin == 3_000 * Decimal("0.08")
+    assert call.initial_margin == 3_000 * Decimal("0.5")  # in the money
+    assert put.initial_margin == 3_000 * Decimal("0.15")  # 8,000 of 30,000 out: a tenth
+
+
+def test_the_recorded_options_read_as_reference_data(shared_dir: Path) -> None:
+    path = shared_dir / "facts" / "instruments_OPTION_BTC_2022-05-13.json.gz"
+    rows = json.loads(gzip.decompress(path.read_bytes()))["data"]
+    own = {row["instId"]: row for row in OPTION_ROWS}
+    for row in rows:
+        if row["instId"] in own:
+            assert {name: row[name] for name in own[row["instId"]]} == own[row["instId"]]
+    reference = load_reference(
+        {
+            "currencies": {"BTC": {}},
+            "instruments": {row["instId"]: option_of(row) for row in rows},
+        }
+    )
+    assert len(reference.instruments) == len(rows) > len(own)
+    for row in rows:
+        name = row["instId"]
+        instrument = reference.instruments[name]
+        _, _, day, strike, letter = name.split("-")
+        expiry = datetime.fromtimestamp((instrument.expiry or 0) / 1000, UTC)
+        assert expiry.strftime("%y%m%d %H") == f"{day} 08"
+        assert instrument.strike == Decimal(strike)
+        assert instrument.option_type == ("call" if letter == "C" else "put")
+        assert reference.sizes[name] == Decimal("0.1")
+        assert row["ctValCcy"] == instrument.settle == instrument.underlying

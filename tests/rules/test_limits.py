@@ -19,12 +19,13 @@ from monitor.limits import (
     next_yearly_rate,
     own_borrowing,
     tier_limit,
+    usable_totals,
     utilisation,
     yearly_rate,
 )
 from monitor.margin import Figures, assess
 from monitor.reference import Reference, load_reference
-from monitor.schema.reference import Currency
+from monitor.schema.reference import Currency, Policy
 from tests.rules.reduction_world import account, d, order, price_book, raw_reference, with_orders
 
 TS = 1_700_000_000_000
@@ -199,6 +200,17 @@ def test_h_10_totals_that_are_not_known_leave_nothing_known() -> None:
         assert limits.platform.unknown
         assert (limits.main_account.left, limits.platform.left) == (None, None)
         assert exceeded(held, figures, found, unknown) == ()
+
+
+@pytest.mark.parametrize(
+    ("age", "scale", "usable"),
+    [(10_000, "1", True), (10_001, "1", False), (-5, "1", True), (960_000, "96", True)],
+)
+def test_h_10_totals_are_usable_for_ten_seconds(age: int, scale: str, usable: bool) -> None:
+    policy = Policy(time_scale=d(scale))
+    given = totals()
+    assert usable_totals(given, TS + age, policy) is (given if usable else None)
+    assert usable_totals(None, TS, policy) is None
 
 
 @pytest.mark.parametrize("place", ["main", "platform"])

@@ -4,13 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from monitor.reduction import Plan, plan
-from monitor.reduction.bankruptcy import leg_bankruptcy_price
-from monitor.reduction.bench import Bench
+from monitor.reduction import Plan
 from monitor.reduction.checks import passes
 from monitor.reduction.legs import derivative_legs, leg_step
 from monitor.reduction.pairs import delta_neutral_pairs, pair_step
 from monitor.reduction.size import smallest
+from monitor.reduction.trial import Trial
 from monitor.reference import load_reference
 from tests.rules.reduction_world import (
     World,
@@ -24,13 +23,11 @@ from tests.rules.reduction_world import (
 
 
 def planned(world: World) -> Plan:
-    found = plan(world.account, world.figures(), world.context)
-    assert found is not None
-    return found
+    return world.planned()
 
 
-def bench_of(world: World) -> Bench:
-    return Bench(world.account, world.figures(), world.context)
+def trial_of(world: World) -> Trial:
+    return Trial(world.account, world.figures(), world.context)
 
 
 def brief(found: Plan) -> list[tuple[str, str, str, str]]:
@@ -108,10 +105,7 @@ def test_rd_2_b_the_largest_usd_delta_goes_first() -> None:
     raw["instruments"]["ETH-USDT-FUT"] = contract("ETH-USDT", "ETH", "future", contract_value="0.1")
     world = World(account({"USDT": "700"}, positions), prices={"ETH-USDT-FUT/mark": "3000"})
     world.reference = load_reference(raw)
-    names = [
-        pair[0].name
-        for pair in delta_neutral_pairs(bench_of(world), derivative_legs(bench_of(world)))
-    ]
+    names = [pair[0].name for pair in delta_neutral_pairs(derivative_legs(trial_of(world)))]
     assert names == ["ETH-USDT-SWAP", "BTC-USDT-SWAP"]
     assert planned(world).actions[0].instrument == "ETH-USDT-SWAP"
 
@@ -131,8 +125,8 @@ def test_rd_2_b_largest_long_with_largest_short_ties_by_instrument() -> None:
         prices={"BTC-USDT-FU2/mark": "60000"},
     )
     world.reference = load_reference(raw)
-    bench = bench_of(world)
-    (pair,) = delta_neutral_pairs(bench, derivative_legs(bench))
+    trial = trial_of(world)
+    (pair,) = delta_neutral_pairs(derivative_legs(trial))
     assert [leg.name for leg in pair] == ["BTC-USDT-SWAP", "BTC-USDT-FU2"]
 
 
@@ -147,8 +141,8 @@ def test_rd_2_b_the_coarser_lot_counts_and_the_other_takes_the_nearest_half_up()
         )
     )
     world.reference = load_reference(raw)
-    bench = bench_of(world)
-    (pair,) = delta_neutral_pairs(bench, derivative_legs(bench))
+    trial = trial_of(world)
+    (pair,) = delta_neutral_pairs(derivative_legs(trial))
     step = pair_step(pair)
     assert step is not None
     assert step.count == 9  # 0.99 BTC hold 9 lots of 0.1
@@ -167,10 +161,20 @@ def test_rd_2_b_less_than_a_lot_is_no_pair() -> None:
         )
     )
     world.reference = load_reference(raw)
-    bench = bench_of(world)
-    (pair,) = delta_neutral_pairs(bench, derivative_legs(bench))
+    trial = trial_of(world)
+    (pair,) = delta_neutral_pairs(derivative_legs(trial))
     assert pair_step(pair) is None
     assert planned(world).phase == "unhedged"
+
+
+def test_rd_2_b_a_pair_needs_no_index_of_its_underlying() -> None:
+    # PX-3: swap and future settle in USDT; without an index the mark says what a coin is worth
+    positions = [("BTC-USDT-SWAP", "100", "60000"), ("BTC-USDT-FUT", "-100", "60000")]
+    world = World(account({"USDT": "300"}, positions))
+    del world.book.prices["BTC-USD/index"]
+    (leg, _) = derivative_legs(trial_of(world))
+    assert leg.underlying_usd == 60000
+    assert planned(world).phase == "delta_neutral"
 
 
 def test_rd_2_c_most_relief_per_loss_first() -> None:
@@ -215,7 +219,7 @@ def test_rd_2_c_debts_stand_among_the_legs() -> None:
 )
 def test_rd_3_tier_step_of_a_derivative(contracts: str, step: str) -> None:
     world = World(account({"USDT": "100000"}, [("BTC-USDT-SWAP", contracts, "60000")]))
-    (leg,) = derivative_legs(bench_of(world))
+    (leg,) = derivative_legs(trial_of(world))
     assert leg.step == d(step)
 
 
@@ -229,7 +233,7 @@ def test_rd_3_the_tier_is_the_familys_and_the_step_at_most_the_leg() -> None:
         prices={"BTC-USDT-FU2/mark": "60000"},
     )
     world.reference = load_reference(raw)
-    legs = {leg.name: leg for leg in derivative_legs(bench_of(world))}
+    legs = {leg.name: leg for leg in derivative_legs(trial_of(world))}
     # 2,100 together are tier 3: 1,100 to come off, the smaller leg has 300
     assert legs["BTC-USDT-FUT"].step == 300
     assert legs["BTC-USDT-FU2"].step == 1100
@@ -241,22 +245,22 @@ def test_rd_3_setting_tier_steps_down(steps: int, step: str) -> None:
         account({"USDT": "100000"}, [("BTC-USDT-SWAP", "3000", "60000")]),
         {"tier_steps_down": steps},
     )
-    (leg,) = derivative_legs(bench_of(world))
+    (leg,) = derivative_legs(trial_of(world))
     assert leg.step == d(step)
 
 
 # -- RD-6 -----------------------------------------------------------------------------------------
 
 
-def slow_smallest(bench: Bench) -> tuple[int, Decimal | None]:
+def slow_smallest(trial: Trial) -> tuple[int, Decimal | None]:
     """The slow obvious version: every number of lots from 1."""
-    (leg,) = derivative_legs(bench)
+    (leg,) = derivative_legs(trial)
     step = leg_step(leg)
     for count in range(1, step.count + 1):
-        outcome = bench.value(step.moves(count))
-        if bench.suffices(outcome):
+        outcome = trial.value(step.moves(count))
+        if trial.suffices(outcome):
             return count, outcome.figures.ratio
-    return step.count, bench.value(step.moves(step.count)).figures.ratio
+    return step.count, trial.value(step.moves(step.count)).figures.ratio
 
 
 @pytest.mark.parametrize(
@@ -279,11 +283,11 @@ def test_rd_6_the_smallest_size_is_that_of_trying_every_lot(contracts: str, cash
     raw["instruments"]["BTC-USDT-SWAP"]["lot"] = "5"
     world = World(account({"USDT": cash}, [("BTC-USDT-SWAP", contracts, "60000")]))
     world.reference = load_reference(raw)
-    bench = bench_of(world)
-    (leg,) = derivative_legs(bench)
+    trial = trial_of(world)
+    (leg,) = derivative_legs(trial)
     step = leg_step(leg)
-    count, outcome = smallest(bench, step, bench.value(step.moves(step.count)))
-    assert (count, outcome.figures.ratio) == slow_smallest(bench)
+    count, outcome = smallest(trial, step, trial.value(step.moves(step.count)))
+    assert (count, outcome.figures.ratio) == slow_smallest(trial)
 
 
 def test_rd_6_the_tier_step_when_no_size_suffices() -> None:
@@ -293,35 +297,6 @@ def test_rd_6_the_tier_step_when_no_size_suffices() -> None:
     assert found.expected_ratio is not None
     assert found.expected_ratio < 1
     assert (found.actions[0].from_tier, found.actions[0].to_tier) == (4, 2)
-
-
-def test_rd_6_bankruptcy_price_of_a_linear_long_and_short() -> None:
-    for contracts, price, rounded in (
-        ("1000", "59750.03", "59750.1"),
-        ("-1000", "60249.97", "60249.9"),
-    ):
-        world = World(account({"USDT": "2499.7"}, [("BTC-USDT-SWAP", contracts, "60000")]))
-        found = planned(world)
-        assert found.actions[0].bankruptcy_price == d(rounded)
-        world.move({"BTC-USDT-SWAP/mark": price})
-        assert world.figures().adjusted_equity == 0
-
-
-def test_rd_6_bankruptcy_price_of_an_inverse_contract() -> None:
-    world = World(account({"BTC": "0.05"}, [("BTC-USD-SWAP", "9000", "60000")]))
-    price = planned(world).actions[0].bankruptcy_price
-    # 15 BTC at 60,000; 0.05 BTC are lost where 900,000 / p = 15.05
-    assert price == d("59800.7")
-    assert d("59800.6") < d(900_000) / d("15.05") <= price
-
-
-def test_rd_6_no_bankruptcy_price_above_zero() -> None:
-    made = account({"USDT": "-50000", "BTC": "1.2"}, [("ETH-USDT-SWAP", "3", "3000")])
-    world = World(made, {"liquidation_exit": "2.5"}, {"BTC-USD/index": "60000"})
-    bench = bench_of(world)
-    (leg,) = derivative_legs(bench)
-    assert world.figures().adjusted_equity > leg.mark * leg.size * leg.quantity
-    assert leg_bankruptcy_price(bench, leg.close(d(1))) is None
 
 
 def test_rd_6_the_expected_ratio_is_the_ratio_after_the_fills() -> None:
@@ -344,30 +319,30 @@ def test_rd_6_the_expected_ratio_is_the_ratio_after_the_fills() -> None:
 def test_rd_7_a_step_that_lowers_the_ratio_does_not_pass() -> None:
     # 0.05 of the requirement is left: the fee of 0.05 % weighs more than the relief of 0.45 %
     world = World(account({"USDT": "140"}, [("BTC-USDT-SWAP", "1000", "60000")]))
-    bench = bench_of(world)
-    (leg,) = derivative_legs(bench)
-    assert not passes(bench, bench.value([leg.close(d(500))]))
+    trial = trial_of(world)
+    (leg,) = derivative_legs(trial)
+    assert not passes(trial, trial.value([leg.close(d(500))]))
     world = World(account({"USDT": "1000"}, [("BTC-USDT-SWAP", "1000", "60000")]))
-    bench = bench_of(world)
-    assert passes(bench, bench.value([leg.close(d(500))]))
+    trial = trial_of(world)
+    assert passes(trial, trial.value([leg.close(d(500))]))
 
 
 def test_rd_7_a_balance_must_not_turn_over() -> None:
     # closing pays 3 USDT of fee out of 2 that are held
     world = World(account({"USDT": "2", "BTC": "0.0003"}, [("BTC-USDT-SWAP", "10", "60000")]))
-    bench = bench_of(world)
-    (leg,) = derivative_legs(bench)
-    outcome = bench.value([leg.close(d(10))])
+    trial = trial_of(world)
+    (leg,) = derivative_legs(trial)
+    outcome = trial.value([leg.close(d(10))])
     assert outcome.figures.currencies["USDT"].equity == -1
-    assert not passes(bench, outcome)
+    assert not passes(trial, outcome)
 
 
 def test_rd_7_realising_a_loss_turns_nothing_over() -> None:
     # cash 900 and an unrealised loss of 600: closing leaves 300 less the fee, cash and equity alike
     world = World(account({"USDT": "2500"}, [("BTC-USDT-SWAP", "1000", "60090")]))
-    bench = bench_of(world)
-    (leg,) = derivative_legs(bench)
-    assert passes(bench, bench.value([leg.close(d(1000))]))
+    trial = trial_of(world)
+    (leg,) = derivative_legs(trial)
+    assert passes(trial, trial.value([leg.close(d(1000))]))
 
 
 def test_rd_7_the_requirement_must_not_grow() -> None:
@@ -376,24 +351,24 @@ def test_rd_7_the_requirement_must_not_grow() -> None:
     made = account({"USDT": "2000"}, [("BTC-USDT-SWAP", "1000", "60000")])
     with_orders(made, order("o1", "BTC-USDT-SWAP", "sell", "1900", "60000"))
     world = World(made)
-    bench = bench_of(world)
-    (leg,) = derivative_legs(bench)
-    outcome = bench.value([leg.close(d(500))])
+    trial = trial_of(world)
+    (leg,) = derivative_legs(trial)
+    outcome = trial.value([leg.close(d(500))])
     assert outcome.figures.orders["o1"].opening == 1400
     assert outcome.relief == 0
-    assert not passes(bench, outcome)  # the fee lowers the ratio
+    assert not passes(trial, outcome)  # the fee lowers the ratio
 
 
 def test_rd_7_a_growing_requirement_does_not_pass_though_a_negative_ratio_looks_better() -> None:
     # the fee of 3 USDT carries the debt over the bound of its tier (2 % to 3 % of a million)
     made = account({"USDT": "-999999", "BTC": "17.5"}, [("BTC-USDT-SWAP", "10", "60000")])
     world = World(made)
-    bench = bench_of(world)
-    (leg,) = derivative_legs(bench)
-    outcome = bench.value([leg.close(d(10))])
-    before, after = bench.figures.ratio, outcome.figures.ratio
+    trial = trial_of(world)
+    (leg,) = derivative_legs(trial)
+    outcome = trial.value([leg.close(d(10))])
+    before, after = trial.figures.ratio, outcome.figures.ratio
     assert before is not None
     assert after is not None
     assert before < after < 0
     assert outcome.relief < 0
-    assert not passes(bench, outcome)
+    assert not passes(trial, outcome)

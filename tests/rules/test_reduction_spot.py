@@ -5,18 +5,16 @@ from decimal import Decimal
 import pytest
 
 from monitor.account import Balance
-from monitor.reduction import Plan, plan
-from monitor.reduction.bench import Bench
+from monitor.reduction import Plan
 from monitor.reduction.debts import debts_of, repayment
 from monitor.reduction.moves import Trade
+from monitor.reduction.trial import Trial
 from monitor.reference import load_reference
 from tests.rules.reduction_world import World, account, currency, d, raw_reference, spot
 
 
 def planned(world: World) -> Plan:
-    found = plan(world.account, world.figures(), world.context)
-    assert found is not None
-    return found
+    return world.planned()
 
 
 def brief(found: Plan) -> list[tuple[str, str, str]]:
@@ -149,9 +147,9 @@ def test_rd_6_rate_zero_switched_off_and_owed_coins_are_never_sold() -> None:
     made = account({"USDT": "-50000", "BTC": "0.5", "ETH": "11", "SOL": "-1", "USDC": "900"})
     made.collateral_off = ("ETH",)
     figures = World(made).figures()
-    bench = Bench(made, figures, World(made).context)
-    debt = next(debt for debt in debts_of(bench, figures) if debt.currency == "USDT")
-    moves = repayment(bench, made, figures, debt, debt.amount)
+    trial = Trial(made, figures, World(made).context)
+    debt = next(debt for debt in debts_of(trial, figures) if debt.currency == "USDT")
+    moves = repayment(trial, made, figures, debt, debt.amount)
     assert [move.name for move in moves if isinstance(move, Trade)] == ["BTC-USDT"]
 
 
@@ -159,9 +157,9 @@ def test_rd_6_a_coin_held_and_owed_at_once_is_not_sold() -> None:
     made = account({"BTC": "1", "ETH": "2"}, borrowed={"BTC": "0.4", "USDT": "10000"}, mode="spot")
     # 2 ETH do not cover 10,000 USDT: BTC would be next in the order, were it not owed itself
     world = World(made)
-    bench = Bench(made, world.figures(), world.context)
-    debt = next(debt for debt in debts_of(bench, bench.figures) if debt.currency == "USDT")
-    moves = repayment(bench, made, bench.figures, debt, debt.amount)
+    trial = Trial(made, world.figures(), world.context)
+    debt = next(debt for debt in debts_of(trial, trial.figures) if debt.currency == "USDT")
+    moves = repayment(trial, made, trial.figures, debt, debt.amount)
     assert [move.name for move in moves if isinstance(move, Trade)] == ["ETH-USDT"]
 
 
@@ -229,9 +227,9 @@ def test_rd_6_multi_currency_sells_at_most_cash_and_equity() -> None:
 
 def _sold(world: World, owed: str) -> Decimal:
     figures = world.figures()
-    bench = Bench(world.account, figures, world.context)
-    debt = next(debt for debt in debts_of(bench, figures) if debt.currency == owed)
-    (move,) = repayment(bench, world.account, figures, debt, debt.amount)
+    trial = Trial(world.account, figures, world.context)
+    debt = next(debt for debt in debts_of(trial, figures) if debt.currency == owed)
+    (move,) = repayment(trial, world.account, figures, debt, debt.amount)
     assert isinstance(move, Trade)
     return move.quantity
 

@@ -3,16 +3,14 @@
 import pytest
 
 from monitor.reduction import Plan, plan
-from monitor.reduction.bench import Bench
 from monitor.reduction.legs import derivative_legs
 from monitor.reduction.takeover import is_due
+from monitor.reduction.trial import Trial
 from tests.rules.reduction_world import World, account, d, kinds
 
 
 def planned(world: World) -> Plan:
-    found = plan(world.account, world.figures(), world.context)
-    assert found is not None
-    return found
+    return world.planned()
 
 
 def test_rd_7_takeover_of_one_linear_long() -> None:
@@ -125,8 +123,8 @@ def test_rd_7_a_coin_held_and_owed_in_equal_parts_repays_itself_after_the_takeov
 @pytest.mark.parametrize(("cash", "due"), [("300", True), ("300.01", False)])
 def test_rd_7_due_when_closing_every_leg_leaves_nothing(cash: str, due: bool) -> None:
     world = World(account({"USDT": cash}, [("BTC-USDT-SWAP", "1000", "60000")]))
-    bench = Bench(world.account, world.figures(), world.context)
-    assert is_due(bench, derivative_legs(bench)) is due
+    trial = Trial(world.account, world.figures(), world.context)
+    assert is_due(trial, derivative_legs(trial)) is due
 
 
 def test_rd_7_due_counts_what_the_collateral_brings() -> None:
@@ -151,3 +149,14 @@ def test_rd_7_setting_takeover_at_first_tier(cash: str, taken: bool) -> None:
 def test_rd_7_nothing_to_reduce_is_no_plan() -> None:
     world = World(account({"USDT": "5"}))
     assert plan(world.account, world.figures(), world.context) is None
+
+
+@pytest.mark.parametrize(("owed", "due"), [("53000", False), ("54000", True)])
+def test_rd_7_due_counts_the_surplus_of_a_coin_that_repays_itself_first(
+    owed: str, due: bool
+) -> None:
+    # 0.9 BTC are left of 1 held and 0.1 owed: they sell for 53,946 USDT, though they count 51,300
+    made = account({"BTC": "1"}, borrowed={"BTC": "0.1", "USDT": owed}, mode="spot")
+    world = World(made)
+    assert world.figures().adjusted_equity < 0
+    assert is_due(Trial(made, world.figures(), world.context), []) is due

@@ -12,13 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.account import Account, Balance
+from monitor.conversion import excesses
 from monitor.engine import Engine
-from monitor.escalation import Episode
-from monitor.margin import assess
+from monitor.escalation import Context, Episode
+from monitor.escalation.cancels import due_cancels
+from monitor.margin import Figures, assess
 from monitor.prices import Price, PriceBook
 from monitor.reference import Reference, load_reference
+from monitor.schema import Cause
 from monitor.watch import Standing
 from monitor.watch.box import Box, make_box
+from monitor.watch.floors import equity_floor, frozen_by_orders
 from monitor.watch.form import compile_form
 from tests.rules.reduction_world import account, d, order, price_book, raw_reference, with_orders
 from tests.support.markets import (
@@ -48,16 +52,19 @@ class Boxed:
         self.ladder = self.engine._ladders.of(held.mode, EVERY_LEVEL)
         self.box: Box = make_box(form, prices, self.ladder.floats)
 
-    def exact(self, moves: Mapping[str, float] | None = None) -> Standing | None:
-        """Return the standing with every price in `moves` moved by its share of itself."""
+    def figures(self, moves: Mapping[str, float] | None = None) -> Figures:
+        """Assess with every price in `moves` moved by its share of itself."""
         book = PriceBook()
         book.prices = dict(self.book.prices)
         for key, move in (moves or {}).items():
             old = book.prices[key]
             moved = old.price * (1 + Decimal(repr(move)))
             book.prices[key] = Price(moved, old.ts, old.seq, old.offset)
-        figures = assess(self.account, self.reference, book)
-        return exact_standing(self.engine, self.account, figures, EVERY_LEVEL)
+        return assess(self.account, self.reference, book)
+
+    def exact(self, moves: Mapping[str, float] | None = None) -> Standing | None:
+        """Return the standing at such prices."""
+        return exact_standing(self.engine, self.account, self.figures(moves), EVERY_LEVEL)
 
     def to_the_rim(self, shares: Mapping[str, float]) -> dict[str, float]:
         """Spend the whole box on the named prices, in these shares; the sign says which way."""
@@ -90,6 +97,61 @@ def test_h_2_inside_the_box_nothing_changes(seed: int) -> None:
         keys = rng.sample(boxed.keys, min(count, len(boxed.keys)))
         moves = boxed.to_the_rim({key: rng.uniform(-1, 1) for key in keys})
         assert boxed.exact(moves) == centre, (moves, boxed.story())
+
+
+def asked(boxed: Boxed, moves: Mapping[str, float] | None = None) -> bool:
+    """Whether OC-2, OC-3 or IN-4 asks for anything, by decimals."""
+    figures = boxed.figures(moves)
+    held, ref = boxed.account, boxed.reference
+    cause = Cause(kind="sweep", ts=0)
+    rules = {c.reason for c in due_cancels(held, figures, Context(ref, boxed.book, 0, cause))}
+    return bool(rules - {"OC-1"}) or bool(excesses(held, figures, ref))
+
+
+def near_a_floor(rng: Random, held: Account, figures: Figures) -> None:
+    """Give or take cash until the equity of some coin that marks move is a little above its floor."""
+    settling = {WILD.instruments[p.instrument].settle or "" for p in held.positions.values()}
+    for name in sorted(settling):
+        frozen = figures.currencies[name].frozen
+        may_go = name in frozen_by_orders(held, WILD)
+        floor = equity_floor(held, WILD, name, frozen, cancellable=may_go)
+        if floor is not None:
+            above = Decimal(repr(round(10 ** rng.uniform(-3, 2), 4)))
+            held.balance(name).cash += floor + above - figures.currencies[name].equity
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**9), st.booleans())
+def test_h_2_inside_the_box_no_coin_comes_to_ask_for_anything(seed: int, borrows: bool) -> None:
+    rng = Random(seed)
+    book = Market(rng, WILD).book()
+    held = wild_account(rng, "a", WILD, book)
+    held.mode, held.auto_borrow = "multi_currency", borrows
+    held.orders = {n: o for n, o in held.orders.items() if o.price is not None}
+    near_a_floor(rng, held, assess(held, WILD, book))
+    boxed = Boxed(held, WILD, book)
+    if not boxed.box.sure or asked(boxed):
+        return
+    for _ in range(12):
+        keys = rng.sample(boxed.keys, min(rng.choice((1, 1, 2, 3)), len(boxed.keys)))
+        moves = boxed.to_the_rim({key: rng.uniform(-1, 1) for key in keys})
+        assert not asked(boxed, moves), (moves, boxed.story())
+
+
+@pytest.mark.parametrize(
+    ("cash", "sure"), [("1000", True), ("100.06", True), ("100", False), ("99", False)]
+)
+def test_h_2_below_a_coins_floor_only_decimals_can_tell(cash: str, sure: bool) -> None:
+    """100 USDT are frozen by an order without auto-borrow; the position neither gains nor loses."""
+    held = account({"USDT": cash, "ETH": "10"}, [("BTC-USDT-SWAP", "1", "60000")])
+    with_orders(held, order("o", "BTC-USDT", "buy", "0.01", "10000"))
+    held.auto_borrow = False
+    ref = load_reference(raw_reference())
+    boxed = Boxed(held, ref, price_book(ref))
+    assert boxed.box.sure is sure
+    assert asked(boxed) is (cash == "99")
+    if sure:
+        assert not asked(boxed, boxed.to_the_rim({"BTC-USDT-SWAP/mark": -1.0}))
 
 
 def both_ways(boxed: Boxed) -> list[dict[str, float]]:

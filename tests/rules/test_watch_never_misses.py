@@ -11,8 +11,9 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.account import Account, IsolatedPosition, isolated_key
 from monitor.engine import Engine
-from monitor.escalation import Context, Episode, decide
+from monitor.escalation import Context, Episode, decide, decide_isolated
 from monitor.margin import assess
 from monitor.reference import Reference
 from monitor.schema import Cause, Command
@@ -28,8 +29,6 @@ from tests.support.markets import (
 )
 
 REFERENCE = reference()
-TOP = 7
-"""Above every level: 0, liquidation, worsened (3), warning and its exit."""
 seeds = st.integers(0, 10**9)
 
 
@@ -49,14 +48,16 @@ def nothing_missed(engine: Engine) -> None:
         figures = assess(entry.account, engine.reference, engine.prices)
         exact = exact_standing(engine, entry.account, figures)
         assert entry.watched.standing == exact, describe(entry.account, figures)
-        if not entry.episode.open and (exact is None or (exact.zone == TOP and not exact.short)):
-            continue  # far from everything: `decide` has nothing to say
+        if exact is None:
+            continue  # unpriced: nobody may be told anything
         episode = msgspec.json.decode(msgspec.json.encode(entry.episode), type=Episode)
         cause = Cause(kind="sweep", ts=engine.now)
         context = Context(engine.reference, engine.prices, engine.now, cause)
-        assert decide(entry.account, episode, figures, context) == [], describe(
-            entry.account, figures
-        )
+        left = decide(entry.account, episode, figures, context)
+        if entry.episode.look_again == engine.now + 1:  # one cancel at a time (OC-1 to OC-3)
+            assert {command.kind for command in left} == {"order_cancel"}
+            continue
+        assert left == [], describe(entry.account, figures)
 
 
 @settings(max_examples=10, deadline=None)
@@ -127,6 +128,39 @@ def test_h_3_px_2_first_prices_in_any_order(seed: int) -> None:
         nothing_missed(engine)
         engine.ticks([market.step()], None)
         nothing_missed(engine)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds)
+def test_h_3_mr_3_no_crossing_of_an_isolated_position_is_missed(seed: int) -> None:
+    rng = Random(seed)
+    market, engine = Market(rng, REFERENCE), Engine(REFERENCE)
+    engine.ticks(market.opening(), None)
+    made = Account("a", known=True, auto_borrow=True, account_seq=0)
+    for name in ("BTC-USDT-SWAP", "ETH-USD-SWAP"):
+        entry = REFERENCE.instruments[name]
+        margin = Decimal(rng.choice((20, 60, 200, 500, 900))) / engine.prices.index(
+            entry.settle or ""
+        )
+        mark = engine.prices.mark(name)
+        position = IsolatedPosition(name, "net", Decimal(40), mark, margin, entry.settle or "")
+        made.isolated[isolated_key(name, "net")] = position
+    arm(engine, [made])
+    entry_ = engine.entries["a"]
+    for _ in range(40):
+        engine.ticks([market.step()], None)
+        figures = assess(made, REFERENCE, engine.prices)
+        zones = {key: own.ratio for key, own in figures.isolated.items()}
+        assert entry_.watched.standing is not None
+        found = entry_.watched.standing.isolated
+        assert [standing.key for standing in found] == sorted(zones)
+        assert all(s.zone == s.ladder.zone(zones[s.key]) for s in found)
+        episodes = msgspec.json.decode(
+            msgspec.json.encode(entry_.isolated), type=dict[str, Episode]
+        )
+        cause = Cause(kind="sweep", ts=engine.now)
+        context = Context(REFERENCE, engine.prices, engine.now, cause)
+        assert decide_isolated(made, episodes, figures, context) == []
 
 
 def told(engine: Engine, batch: list, *, whole: bool) -> list[Command]:  # type: ignore[type-arg]

@@ -99,6 +99,7 @@ class Doings:
                 instrument=action.instrument,
                 side="buy" if action.side == "buy" else "sell",
                 position_side=action.position_side or "net",
+                margin_mode="cross" if command.position is None else "isolated",
                 price=self.engine.prices.mark(action.instrument),
                 quantity=action.quantity,
                 fee=Decimal("0.01"),

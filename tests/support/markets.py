@@ -136,8 +136,9 @@ MARKETS = tuple(PRICES)
 
 
 def reference(policy: dict[str, Any] | None = None) -> Reference:
-    """The set above; nothing goes stale unless `policy` says so."""
-    return load_reference({**RAW, "policy": {"max_age_seconds": {"*": "100000"}, **(policy or {})}})
+    """The set above; nothing goes stale, and no interest is due, unless `policy` says so."""
+    quiet = {"max_age_seconds": {"*": "100000"}, "interest_booking": "exchange"}
+    return load_reference({**RAW, "policy": {**quiet, **(policy or {})}})
 
 
 def with_ratio(account: Account, ref: Reference, prices: PriceBook, ratio: Decimal) -> None:

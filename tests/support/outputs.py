@@ -3,8 +3,9 @@
 from typing import Any
 
 from monitor.schema import Reduction, WarningCommand
+from monitor.schema.interest import InterestNotice
 
-__all__ = ["reduction", "warning"]
+__all__ = ["interest", "reduction", "warning"]
 
 _COMMON: dict[str, Any] = {
     "account_id": "acc-1",
@@ -59,6 +60,27 @@ def reduction(number: int, **changes: Any) -> Reduction:
             "phase": "tier",
             "actions": [action],
             "expected_ratio": "1.2",
+            **changes,
+        }
+    )
+
+
+def interest(interest_id: str, **changes: Any) -> InterestNotice:
+    """Return the notice of one hour's accrual."""
+    return InterestNotice.model_validate(
+        {
+            "interest_id": interest_id,
+            "account_id": "acc-1",
+            "state": "accrued",
+            "currency": "USDT",
+            "liability": "100",
+            "free": "0",
+            "yearly_rate": "0.1",
+            "amount": "0.001",
+            "hour": 1_700_000_000_000,
+            "book": {"accounts": 1},
+            "reference": "0" * 64,
+            "ts": 1_700_000_060_000,
             **changes,
         }
     )

@@ -62,6 +62,11 @@ class Command:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._running.pid
+
+    @property
     def tail(self) -> str:
         """The end of the log, for messages."""
         return self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
