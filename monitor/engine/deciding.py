@@ -21,6 +21,10 @@ __all__ = ["Deciding"]
 _FRESH = Episode()
 
 
+def _levels(standing: Standing) -> tuple[Ladder, ...]:
+    return (standing.ladder, *(own.ladder for own in standing.isolated))
+
+
 class Deciding:
     """The prices, rules and totals that decisions are made from, and the watch they are noted in."""
 
@@ -58,16 +62,23 @@ class Deciding:
         """Return the levels that matter to the account's own ratio now."""
         return self._ladders.of(entry.account.mode, entry.episode)
 
+    def look(self, entry: Entry) -> Standing | None:
+        """Make the account's box anew; return where it stands if floats are sure."""
+        form = entry.watched.form
+        apart = form.apart if form is not None else ()
+        mode = entry.account.mode
+        ladders = {key: self._ladders.of(mode, entry.isolated.get(key, _FRESH)) for key, _ in apart}
+        return self.watch.look(entry.watched, self.ladder(entry), ladders)
+
     def clear(self, entry: Entry, cause: Cause) -> bool:
         """Say whether floats are sure that nothing follows of looking at the account now."""
         watched = entry.watched
-        standing = self.watch.look(watched, self.ladder(entry))
+        standing = self.look(entry)
         if standing is None or watched.always:
             return False
         if cause.kind == "tick" and standing == watched.standing and not watched.unseen:
             return True
-        above_all = standing.zone == len(standing.ladder.levels) and not standing.short
-        if above_all and not entry.open and not entry.asks.ever:
+        if standing.above_all and not entry.open and not entry.asks.ever:
             self.watch.decided(watched, standing, always=False)
             return True
         return False
@@ -84,7 +95,6 @@ class Deciding:
         self.assessed += 1
         if figures.unpriced:
             return None
-        ladder = self.ladder(entry)
         stood = self._standing(entry, figures)
         before = entry.remembered()
         context = Context(
@@ -100,8 +110,8 @@ class Deciding:
         if standing.short and account.mode != "spot" and not waits:
             # Which orders OC-1 names goes by the coins that would be borrowed at the present prices.
             waits = standing.band != "liquidation"
-        if watched.form is not None and (watched.unseen or standing.ladder != ladder):
-            self.watch.look(watched, standing.ladder)
+        if watched.form is not None and (watched.unseen or _levels(standing) != _levels(stood)):
+            self.look(entry)
         self.watch.decided(watched, standing, always=waits)
         return stood
 

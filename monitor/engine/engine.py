@@ -227,7 +227,7 @@ class Engine(Deciding):
 
     def ratio(self, entry: Entry) -> float:
         """Return the account's ratio now, in floats: for showing, never for a decision."""
-        self.watch.look(entry.watched, self.ladder(entry))
+        self.look(entry)
         return entry.watched.ratio
 
     def bands(self) -> dict[str, int]:

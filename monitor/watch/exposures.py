@@ -98,3 +98,5 @@ class Form(NamedTuple):
     """Every column the account depends on."""
     awaited: tuple[str, ...] = ()
     """Keys of prices that never came: the first one changes the form (MM-3's forward)."""
+    apart: tuple[tuple[str, Form], ...] = ()
+    """MR-3: key of each isolated position, in order, and its own form."""

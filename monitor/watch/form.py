@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from monitor.account.state import Account, Balance
-from monitor.contracts import order_fee
+from monitor.account.isolated import isolated_leverage
+from monitor.account.state import Account, Balance, OpenOrder
+from monitor.contracts import order_fee, trade_value
 from monitor.currency import (
     USD,
     borrow_leverage,
@@ -23,6 +24,7 @@ from monitor.margin.derivative_orders import cross_leverage, opening_parts
 from monitor.prices import PriceBook
 from monitor.reference import Reference, borrow_tier, position_tier
 from monitor.schema.reference import Currency, Instrument
+from monitor.watch.apart import compile_isolated
 from monitor.watch.dependence import forward_of, isolated_currencies
 from monitor.watch.exposures import NO_FLOOR, Contract, Debt, Form, Holding, SpotOrder
 from monitor.watch.floors import equity_floor, frozen_by_orders, quota_moves
@@ -53,6 +55,7 @@ class _Compiler:
         "frozen",
         "names",
         "others",
+        "parts",
         "prices",
         "reference",
         "settling",
@@ -75,7 +78,8 @@ class _Compiler:
         self.spot_orders: list[SpotOrder] = []
         self.exact_only = False
         self.apart: set[int] = set()
-        """Columns of what is assessed exactly alone."""
+        """Columns of what is no part of the cross ratio, or assessed exactly alone."""
+        self.parts: list[tuple[str, Form]] = []
         self.others: dict[str, None] = {}
         """Currencies it needs the index of, without holding them."""
         self.awaited: set[str] = set()
@@ -106,21 +110,48 @@ class _Compiler:
             exact_only=self.exact_only,
             columns=tuple(sorted(columns)),
             awaited=tuple(sorted(self.awaited)),
+            apart=tuple(self.parts),
         )
 
     def _isolated(self) -> None:
-        """MR-3: isolated positions and orders are left to decimals."""
+        """MR-3: isolated positions have forms of their own; what their orders freeze is the account's."""
         account, instruments = self.account, self.reference.instruments
-        for position in account.isolated.values():
-            self.exact_only = True
-            instrument = instruments[position.instrument]
-            if instrument.kind != "spot":
-                self.apart.add(self.column(f"{position.instrument}/mark"))
-            for name in isolated_currencies(position, instrument):
+        for key, position in sorted(account.isolated.items()):
+            form = compile_isolated(account, position, self.reference, self.prices, self.column)
+            self.parts.append((key, form))
+            self.apart.update(form.columns)
+            for name in isolated_currencies(position, instruments[position.instrument]):
                 self._index_apart(name)
-        for order in account.orders.values():
-            if order.margin_mode == "isolated":
-                self._order_apart(order.instrument, instruments[order.instrument])
+            if self.reference.policy.anticipate_funding:
+                self.exact_only = True  # CU-4: what is frozen moves with the mark
+        orders = [o for _, o in sorted(account.orders.items()) if o.margin_mode == "isolated"]
+        opening = opening_parts(account, orders) if orders else {}
+        for order in orders:
+            instrument = instruments[order.instrument]
+            if order.price is None:
+                self._order_apart(order.instrument, instrument)
+            elif instrument.kind == "spot":
+                self._holding(instrument.underlying)
+            else:
+                self.apart.add(self.column(f"{order.instrument}/mark"))  # PX-3
+            self._freeze_isolated(order, instrument, opening[order.order_id])
+
+    def _freeze_isolated(self, order: OpenOrder, instrument: Instrument, opens: Decimal) -> None:
+        """CU-4: margin and fee, taken off adjusted equity at rate 1 (AE-1)."""
+        spot = instrument.kind == "spot"
+        coin = instrument.quote if spot else instrument.settle or instrument.quote
+        self._holding(coin)
+        size = ONE if spot else self.reference.sizes[order.instrument]
+        taker = self.taker.spot_taker if spot else self.taker.derivative_taker
+        price = order.price if order.price is not None else ONE
+        amount = trade_value(instrument, size, order.remaining, price) * taker
+        leverage = isolated_leverage(
+            self.account, order.instrument, order.position_side, order.leverage
+        )
+        amount += trade_value(instrument, size, opens, price) / leverage
+        frozen = self.frozen.setdefault(coin, [ZERO, ZERO, ZERO])
+        frozen[0] += amount
+        frozen[2] += amount
 
     def _order_apart(self, name: str, instrument: Instrument) -> None:
         self.exact_only = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -44,6 +44,12 @@ class Standing:
     def band(self) -> Band:
         """ES-1."""
         return self.ladder.bands[self.zone]
+
+    @property
+    def above_all(self) -> bool:
+        """Whether every ratio is above all its levels, and OC-1 does not hold."""
+        apart = all(own.zone == len(own.ladder.levels) for own in self.isolated)
+        return self.zone == len(self.ladder.levels) and not self.short and apart
 
 
 @dataclass(slots=True)
@@ -132,15 +138,31 @@ class Watch:
         self._pin(watched, False)
         watched.unseen = True
 
-    def look(self, watched: Watched, ladder: Ladder) -> Standing | None:
-        """Make the account's box at the present prices; return its standing if floats are sure."""
-        if watched.form is None:
+    def look(
+        self, watched: Watched, ladder: Ladder, apart: Mapping[str, Ladder] | None = None
+    ) -> Standing | None:
+        """Make the account's box at the present prices; return its standing if floats are sure.
+
+        `apart`: key → levels of each isolated position (MR-3). Its box is the account's too: prices
+        that stay within the narrower of them leave neither.
+        """
+        form = watched.form
+        if form is None:
             return None
-        box = make_box(watched.form, self.screen.prices, ladder.floats)
+        prices = self.screen.prices
+        box = make_box(form, prices, ladder.floats)
+        sure, weights, standings = box.sure, box.weights, []
+        for key, part in form.apart:
+            levels = (apart or {})[key]
+            own = make_box(part, prices, levels.floats)
+            standings.append(IsolatedStanding(key, levels, own.zone))
+            sure = sure and own.sure
+            for column, weight in own.weights.items():
+                weights[column] = max(weights.get(column, 0.0), weight)
         watched.ratio = box.ratio
         self.census.rate(watched.slot, box.ratio)
-        self.screen.put(watched.slot, box.weights)
-        return Standing(ladder, box.zone, box.short) if box.sure else None
+        self.screen.put(watched.slot, weights)
+        return Standing(ladder, box.zone, box.short, tuple(standings)) if sure else None
 
     def decided(self, watched: Watched, standing: Standing, *, always: bool) -> None:
         """Note where an exact decision found the account; `always`: it waits for a fresh price."""
