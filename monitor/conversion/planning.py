@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -114,7 +114,8 @@ class _Batch:
         )
         if isinstance(granted, Capped):
             return granted
-        return self._command(sized(granted.count), cut=granted.count < count)
+        cut = granted.count < count
+        return self._command(sized(granted.count), granted.left if cut else {}, cut=cut)
 
     def _sized(self, amount: Decimal) -> _Sized:
         """Return what brings `amount` of the owed coin in, its fee paid, in whole lots."""
@@ -153,11 +154,11 @@ class _Batch:
                     used.update(key for key in self.market.prices.route(coin) if key is not None)
         return tuple(sorted(used))
 
-    def _command(self, sized: _Sized, *, cut: bool) -> Plan:
+    def _command(self, sized: _Sized, left: Mapping[str, Decimal], *, cut: bool) -> Plan:
         why = f"{plain(self.excess.amount)} {self.excess.currency} owed above the quota"
         return Plan(
             "auto_exchange",
-            tuple(debt_actions(self.trial, self.debt, sized.trades, sized.outcome, why)),
+            tuple(debt_actions(self.trial, self.debt, sized.trades, sized.outcome, why, left)),
             sized.outcome.figures.ratio,
             ("IN-4", "RD-6") if cut else ("IN-4",),
             self._symbols(sized),

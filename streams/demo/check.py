@@ -21,6 +21,7 @@ _COUNTERS = (
     "reductions",
     "dead_letters",
     "crossings_excused",
+    "unjudged",
 )
 _DERIVED = ("crossings_checked", "clean")
 

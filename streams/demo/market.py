@@ -36,8 +36,8 @@ RECORDING_SECONDS = 300.0
 SYNTHETIC_SECONDS = 180.0
 MAX_AGE_SECONDS = 10
 """PX-4's default in wall seconds; on the event clock a wall second is `speed` recorded ones."""
-MOST_SPEED_WITH_INTEREST = 120.0
-"""Up to here an hour of interest takes at least 30 s."""
+MOST_SPEED_WITH_PAYMENTS = 120.0
+"""Up to here a full hour takes at least 30 s."""
 _HOLD_SECONDS = 600.0
 """Beats after the last tick: the demo ends them when the episodes have come to rest."""
 _TURN_SECONDS = 0.01
@@ -112,18 +112,30 @@ def _describe(stream: QuoteStream, speed: float, name: str) -> Market:
     policy: dict[str, Any] = {
         "time_scale": plain(scale),
         "max_age_seconds": {"*": plain(scale * MAX_AGE_SECONDS)},
+        # So interest comes in events, and the check sees it as it sees all else.
+        "interest_booking": "exchange",
     }
-    if speed > MOST_SPEED_WITH_INTEREST:
-        # An hour of every debtor each few seconds would be all that there is to see.
-        policy["interest_booking"] = "exchange"
+    reference = demo_reference((price.symbol for price in opening), policy)
+    if speed > MOST_SPEED_WITH_PAYMENTS:
+        _without_payments(reference)
     return Market(
         name=name,
         speed=speed,
         first_ms=stream.first_ns // _MS,
         last_ms=stream.last_ns // _MS,
         opening=opening,
-        reference=demo_reference((price.symbol for price in opening), policy),
+        reference=reference,
     )
+
+
+def _without_payments(reference: dict[str, Any]) -> None:
+    """Charge no interest and no funding: every debtor's, every few seconds, would be all there is."""
+    for currency in reference["currencies"].values():
+        currency["yearly_rate"] = "0"
+        currency.pop("utilisation_curve", None)
+    for instrument in reference["instruments"].values():
+        if instrument["kind"] == "swap":
+            instrument["funding_rate"] = "0"
 
 
 async def play_market(plan: Plan, folder: Folder, stop: asyncio.Event) -> int:

@@ -72,6 +72,8 @@ class Funding:
             mark, rate = exchange.market.trading_price(contract), self.rate(contract, at)
             if mark is not None and rate:
                 terms[contract.name] = (contract, mark, rate)
+        if not terms:
+            return
         paid = 0
         for number, account in enumerate(list(exchange.books.accounts.values()), 1):
             for key, position, quantity in positions_of(account):

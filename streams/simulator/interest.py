@@ -31,10 +31,11 @@ class HourlyInterest:
         self._exchange = exchange
         self._next: int | None = None
         self._policy = exchange.catalogue.policy
+        self._bears = any(c.yearly_rate for c in exchange.catalogue.currencies.values())
 
     def look(self) -> None:
         """Start the hours that have passed since the last look; the first only begins to count."""
-        if self._policy.interest_booking != "exchange":
+        if self._policy.interest_booking != "exchange" or not self._bears:
             return
         now = self._exchange.now()
         if self._next is None:

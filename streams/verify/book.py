@@ -1,4 +1,4 @@
-"""One account's book, folded from its events a second time, apart from the engine."""
+"""One account's book: what its events come to, apart from the engine."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from monitor.exact import ONE, ZERO
-from monitor.schema import (
-    AccountEvent,
-    AccountSettings,
-    Fill,
-    Instrument,
-    Order,
-    PositionSide,
-    Side,
-    Snapshot,
-    Transfer,
-)
-from streams.verify.catalog import ReferenceSet
+from monitor.schema import AccountSettings, Instrument, Order, PositionSide, Side
 
-__all__ = ["DUST", "Balance", "Book", "Position", "RefusedError", "applied", "unrealised"]
+__all__ = [
+    "DUST",
+    "Balance",
+    "Book",
+    "Isolated",
+    "Position",
+    "RefusedError",
+    "is_inverse",
+    "isolated_key",
+    "mean_entry",
+    "place_of_key",
+    "unrealised",
+]
 
 
 DUST = Decimal("1e-18")
@@ -47,6 +48,31 @@ class Position:
     entry: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Isolated:
+    """MR-3: a position with a margin of its own; on a spot instrument in base coin, with a debt."""
+
+    quantity: Decimal
+    entry: Decimal
+    margin: Decimal
+    margin_currency: str
+    liability: Decimal = ZERO
+    liability_currency: str = ""
+    interest: Decimal = ZERO
+    """Accrued, in the currency of the liability."""
+
+
+def isolated_key(instrument: str, side: PositionSide) -> str:
+    """Return the name of an isolated position: as in leverages, episodes and `position`."""
+    return f"{instrument}/isolated/{side}"
+
+
+def place_of_key(key: str) -> tuple[str, str]:
+    """Return the instrument and the side of an isolated position's name."""
+    instrument, _, side = key.split("/")
+    return instrument, side
+
+
 @dataclass(slots=True)
 class Book:
     """An account as its events left it; values are immutable, so that a copy is shallow."""
@@ -68,6 +94,8 @@ class Book:
     """(command id, instrument/side) → the final order that bore the command's id."""
     emptied: frozenset[tuple[str, str]] = frozenset()
     """(command id, currency) of the adjustments that left no cash."""
+    isolated: dict[str, Isolated] = field(default_factory=dict)
+    """Isolated positions by instrument/isolated/side."""
 
     def copy(self) -> Book:
         """Return a book that can change without this one changing."""
@@ -82,6 +110,7 @@ class Book:
             dict(self.done),
             dict(self.final),
             self.emptied,
+            dict(self.isolated),
         )
 
     def balance(self, currency: str) -> Balance:
@@ -125,7 +154,10 @@ class Book:
         quantity: Decimal,
         price: Decimal,
     ) -> None:
-        """Fill a derivative: open, close or turn a position; PnL goes to the settle currency."""
+        """Fill a cross derivative: open, close or turn a position.
+
+        PnL goes to the settle currency; the premium of an option comes out of it or goes there.
+        """
         key = (instrument, position_side)
         held = self.positions.get(key)
         signed = quantity if side == "buy" else -quantity
@@ -135,15 +167,20 @@ class Book:
             raise RefusedError(
                 f"closes {quantity} contracts of {instrument} {position_side}, {before} are held"
             )
+        if spec.kind == "option":
+            premium = signed * spec.contract_value * spec.multiplier * price
+            self.move_cash(spec.settle or spec.quote, -premium)
         if held is None or before == 0:
             self.positions[key] = Position(signed, price)
             return
         if before * signed > 0:
-            self.positions[key] = Position(before + signed, _mean_entry(held, signed, price, spec))
+            mean = mean_entry(held.quantity, held.entry, signed, price, spec)
+            self.positions[key] = Position(before + signed, mean)
             return
         closed = min(abs(before), quantity).copy_sign(before)
-        realised = unrealised(spec, closed, held.entry, price)
-        self.move_cash(spec.settle or spec.quote, realised)
+        if spec.kind != "option":  # of an option the premium is paid, and nothing realised
+            realised = unrealised(spec, closed, held.entry, price)
+            self.move_cash(spec.settle or spec.quote, realised)
         after = before + signed
         if after == 0:
             del self.positions[key]
@@ -151,160 +188,24 @@ class Book:
             self.positions[key] = Position(after, held.entry if after * before > 0 else price)
 
 
+def is_inverse(spec: Instrument) -> bool:
+    """Return whether PnL is in the coin; an option's price is in its settle currency anyway."""
+    return spec.inverse and spec.kind != "option"
+
+
 def unrealised(spec: Instrument, quantity: Decimal, entry: Decimal, mark: Decimal) -> Decimal:
     """Return the PnL of signed contracts in the settle currency (CU-2)."""
     contracts = quantity * spec.contract_value * spec.multiplier
-    if spec.inverse:
+    if is_inverse(spec):
         return (ONE / entry - ONE / mark) * contracts
     return (mark - entry) * contracts
 
 
-def _mean_entry(held: Position, signed: Decimal, price: Decimal, spec: Instrument) -> Decimal:
-    total = held.quantity + signed
-    if spec.inverse:  # harmonic: keeps the PnL in coin
-        return total / (held.quantity / held.entry + signed / price)
-    return (held.quantity * held.entry + signed * price) / total
-
-
-def applied(book: Book | None, event: AccountEvent, reference: ReferenceSet) -> Book:
-    """Return the book after `event`.
-
-    Raises `RefusedError` when the event is a dead letter; the given book never changes.
-    """
-    if isinstance(event, AccountSettings):
-        return _with_settings(book, event, reference)
-    if book is None:
-        raise RefusedError("no accounts message of this account came before")
-    after = book.copy()
-    if isinstance(event, Fill):
-        _fill(after, event, reference)
-    elif isinstance(event, Order):
-        _order(after, event, reference)
-    else:
-        _transfer(after, event, reference)
-    return _auto_repaid(book, after)
-
-
-def _known_currency(currency: str, reference: ReferenceSet) -> None:
-    if currency not in reference.currencies:
-        raise RefusedError(f"currency {currency} is not in the reference set")
-
-
-def _known_instrument(name: str, margin_mode: str, reference: ReferenceSet) -> Instrument:
-    spec = reference.instruments.get(name)
-    if spec is None:
-        raise RefusedError(f"instrument {name} is not in the reference set")
-    if spec.kind == "option":
-        raise RefusedError(f"{name} is an option; they are not covered")
-    if margin_mode != "cross":
-        raise RefusedError(f"{name}: isolated margin is not covered")
-    for currency in (spec.underlying, spec.quote) if spec.kind == "spot" else (spec.settle,):
-        _known_currency(currency or "", reference)
-    return spec
-
-
-def _fill(book: Book, fill: Fill, reference: ReferenceSet) -> None:
-    spec = _known_instrument(fill.instrument, fill.margin_mode, reference)
-    _known_currency(fill.fee_currency, reference)
-    if spec.kind == "spot":
-        sign = 1 if fill.side == "buy" else -1
-        book.move_cash(spec.underlying, sign * fill.quantity)
-        book.move_cash(spec.quote, -sign * fill.quantity * fill.price)
-    else:
-        book.trade(fill.instrument, spec, fill.side, fill.position_side, fill.quantity, fill.price)
-        if fill.leverage is not None:
-            book.leverage[fill.instrument] = fill.leverage
-    if fill.fee != 0:
-        book.move_cash(fill.fee_currency, -fill.fee)
-    book.filled[fill.order_id] = book.filled.get(fill.order_id, ZERO) + fill.quantity
-    if fill.command_id is not None:
-        side = fill.side if spec.kind == "spot" else fill.position_side
-        _carried_out(book, fill.command_id, f"{fill.instrument}/{side}", "", fill.quantity)
-
-
-def _carried_out(book: Book, command: str, what: str, currency: str, quantity: Decimal) -> None:
-    key = (command, what, currency)
-    book.done[key] = book.done.get(key, ZERO) + quantity
-
-
-def _order(book: Book, order: Order, reference: ReferenceSet) -> None:
-    spec = _known_instrument(order.instrument, order.margin_mode, reference)
-    before = book.orders.get(order.order_id)
-    if before is not None and order.version <= before.version:
-        return
-    book.orders[order.order_id] = order
-    if order.command_id is not None and order.status != "open":
-        side = order.side if spec.kind == "spot" else order.position_side
-        book.final[order.command_id, f"{order.instrument}/{side}"] = order.order_id
-
-
-def _transfer(book: Book, transfer: Transfer, reference: ReferenceSet) -> None:
-    _known_currency(transfer.currency, reference)
-    amount, currency, kind = transfer.amount, transfer.currency, transfer.kind
-    if kind in ("borrow", "repay") and book.settings.mode != "spot":
-        raise RefusedError(f"a {kind} exists in spot mode only, the account is in another")
-    if kind == "margin":
-        raise RefusedError("isolated margin is not covered")
-    if kind == "repay":
-        owed = book.balance(currency)
-        if amount > owed.borrowed + owed.accrued:
-            raise RefusedError(
-                f"repays {amount} {currency}, owed are {owed.borrowed} and interest {owed.accrued}"
-            )
-        book.repay(currency, amount)
-    elif kind in ("withdrawal", "interest"):
-        book.move_cash(currency, -amount)
-    else:
-        book.move_cash(currency, amount)
-    if kind == "borrow":
-        before = book.balance(currency)
-        book.balances[currency] = replace(before, borrowed=before.borrowed + amount)
-    if transfer.command_id is not None:
-        _carried_out(book, transfer.command_id, kind, currency, abs(amount))
-        if kind == "adjustment" and abs(book.balance(currency).cash) <= DUST:
-            book.emptied |= {(transfer.command_id, currency)}
-
-
-def _auto_repaid(before: Book, after: Book) -> Book:
-    """RP-1: a spot account with `auto_repay` pays its debts out of cash that came in."""
-    if after.settings.mode == "spot" and after.settings.auto_repay:
-        for currency, balance in list(after.balances.items()):
-            if balance.cash > before.balance(currency).cash:
-                amount = min(max(balance.cash, ZERO), balance.borrowed + balance.accrued)
-                if amount > 0:
-                    after.repay(currency, amount)
-    return after
-
-
-def _with_settings(book: Book | None, event: AccountSettings, reference: ReferenceSet) -> Book:
-    if event.mode == "portfolio":
-        raise RefusedError("portfolio mode is not covered")
-    after = book.copy() if book is not None else Book(event.account_id, event)
-    after.settings = event
-    after.leverage = {name: value for name, value in event.leverage.items() if "/" not in name}
-    if event.snapshot is not None:
-        _replace_state(after, event.snapshot, reference)
-    return after
-
-
-def _replace_state(book: Book, snapshot: Snapshot, reference: ReferenceSet) -> None:
-    book.balances, book.positions, book.orders = {}, {}, {}
-    for entry in snapshot.balances:
-        _known_currency(entry.currency, reference)
-        book.balances[entry.currency] = Balance(entry.cash, entry.borrowed, entry.accrued_interest)
-    for held in snapshot.positions:
-        spec = _known_instrument(held.instrument, held.margin_mode, reference)
-        if spec.kind == "spot":
-            raise RefusedError(f"{held.instrument} is a spot instrument, not a position")
-        quantity = -abs(held.quantity) if held.position_side == "short" else held.quantity
-        if quantity != 0:
-            book.positions[held.instrument, held.position_side] = Position(
-                quantity, held.entry_price
-            )
-        if held.leverage is not None:
-            book.leverage[held.instrument] = held.leverage
-    for order in snapshot.orders:
-        _order(book, order, reference)
-        # What was filled before the snapshot is not told again.
-        seen = max(book.filled.get(order.order_id, ZERO), order.filled_quantity)
-        book.filled[order.order_id] = seen
+def mean_entry(
+    held: Decimal, entry: Decimal, added: Decimal, price: Decimal, spec: Instrument
+) -> Decimal:
+    """Return the entry price of what is held and what is added; signed contracts of one sign."""
+    total = held + added
+    if is_inverse(spec):  # harmonic: keeps the PnL in coin
+        return total / (held / entry + added / price)
+    return (held * entry + added * price) / total

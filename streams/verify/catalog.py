@@ -6,14 +6,26 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
 
 from pydantic import ValidationError
 
 from monitor.schema import Currency, Fees, Instrument, Policy
+from monitor.schema.reference import OptionParameters
 from streams.verify.records import Record
 
 __all__ = ["ReferenceSet", "canonical_sha256", "published_sets"]
+
+_OPTIONS = {
+    "BTC": OptionParameters(c=Decimal("0.03")),
+    "ETH": OptionParameters(c=Decimal("0.05")),
+}
+"""MM-3: what holds unless the set says otherwise."""
+
+
+_USD = Currency(minimum_rate=Decimal(1))
+"""USD is 1 and counts in full, whether or not the set has it (PX-1)."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,23 @@ class ReferenceSet:
     instruments: Mapping[str, Instrument] = field(repr=False)
     fees: Mapping[str, Fees] = field(repr=False)
     policy: Policy = field(repr=False)
+    options: Mapping[str, OptionParameters] = field(default_factory=dict, repr=False)
+
+    def option_parameters(self, underlying: str) -> OptionParameters:
+        """Return MM-3's parameters of an underlying."""
+        return self.options.get(underlying) or _OPTIONS[underlying]
+
+    def futures_of(self, underlying: str, expiry: int | None) -> tuple[str, ...]:
+        """Return the futures of an underlying that expire then: linear first, then by name."""
+        return self._futures.get((underlying, expiry), ())
+
+    @cached_property
+    def _futures(self) -> dict[tuple[str, int | None], tuple[str, ...]]:
+        found: dict[tuple[str, int | None], list[tuple[bool, str]]] = {}
+        for name, spec in self.instruments.items():
+            if spec.kind == "future":
+                found.setdefault((spec.underlying, spec.expiry), []).append((spec.inverse, name))
+        return {key: tuple(name for _, name in sorted(names)) for key, names in found.items()}
 
     def fees_of(self, schedule: str | None) -> Fees:
         """Return the taker rates of a fee schedule, the default ones when it has no entry."""
@@ -110,7 +139,8 @@ def _built(entries: Mapping[str, str], latest: Mapping[str, bytes], since: int) 
     return ReferenceSet(
         sha256=canonical_sha256(entries),
         since=since,
-        currencies={
+        currencies={"USD": _USD}
+        | {
             name: Currency.model_validate_json(value)
             for (kind, name), value in named.items()
             if kind == "currency"
@@ -126,4 +156,10 @@ def _built(entries: Mapping[str, str], latest: Mapping[str, bytes], since: int) 
             if kind == "fees"
         },
         policy=Policy.model_validate_json(policy),
+        options={
+            name: OptionParameters.model_validate_json(json.dumps(entry))
+            for name, entry in json.loads(
+                latest["options"] if "options" in entries else b"{}"
+            ).items()
+        },
     )

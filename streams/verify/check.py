@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from decimal import localcontext
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
 
 from monitor.exact import CONTEXT, ZERO
 from monitor.schema import EpisodeNotice, OrderCancel, Reduction, WarningCommand
 from streams.verify.aside import Aside, can_go_aside
+from streams.verify.caps import Commanded
 from streams.verify.catalog import ReferenceSet, published_sets
 from streams.verify.coverage import Cover, PartitionMarks, covered_offsets, read_covers
 from streams.verify.crossings import CrossingSearch
@@ -30,7 +32,21 @@ _EVERY = 500
 _ASIDE_FROM = 2_000
 """Accounts from which on a second process is worth its start."""
 
-_Found = tuple[list[Violation], int, Counter[str]]
+
+@dataclass(slots=True)
+class _Found:
+    """What a share of the accounts came to."""
+
+    violations: list[Violation] = field(default_factory=list)
+    assessed: int = 0
+    excused: Counter[str] = field(default_factory=Counter)
+    unjudged: Counter[str] = field(default_factory=Counter)
+
+
+def _subjects(ledger: Ledger, said: Mapping[str | None, object]) -> list[str | None]:
+    """Return the account, and every isolated position that it held or that was spoken of."""
+    keys = ledger.isolated | {key for key in said if key is not None}
+    return [None, *sorted(keys)]
 
 
 def _silent(_what: str, _done: int, _total: int) -> None:
@@ -51,6 +67,10 @@ def check(
     """
     with localcontext(CONTEXT):  # threads start with a context of fewer digits
         return _Check(history, prefix, progress or _silent, aside_from).run()
+
+
+BY_INTEREST = "the monitor itself has booked interest of the account"
+"""IN-1: it stands between the account's events, and commands do not say how far it had come."""
 
 
 class _Check:
@@ -108,34 +128,45 @@ class _Check:
     ) -> None:
         """Judge the commands of every account, then search its way for crossings."""
         by_hash = {one.sha256: one for one in sets}
+        commanded = Commanded(emissions.all())
+        workers = {cover.worker for spans in covers.values() for cover in spans}
+        self.report.add(commanded.beyond(sets[-1].policy.symbol_caps, len(workers)))
+        charged = {record.key for record in self.history.of("interest")}
         accounts = list(ledgers)
         total = len(accounts)
         for account in emissions.by_account.keys() - ledgers.keys():
-            found = f"{len(emissions.by_account[account])} commands"
+            count = sum(len(own) for own in emissions.by_account[account].values())
+            found = f"{count} commands"
             self.report.add([Violation("inputs", account, "a known account", found)])
 
         def share(part: int, parts: int) -> _Found:
             """Take every `parts`-th account from `part` on."""
-            search = CrossingSearch(market, prices, sets)
-            violations: list[Violation] = []
-            assessed = 0
+            search = CrossingSearch(market, prices, sets, commanded)
+            found = _Found(excused=search.excused)
             marks: dict[int, PartitionMarks] = {}
             for done in range(part, total, parts):
                 if part == 0 and done % _EVERY < parts:
                     self.progress("commands and crossings", done, total)
                 ledger = ledgers[accounts[done]]
-                judge = Judge(ledger, market, by_hash)
-                judge.judge(emissions.by_account.get(accounts[done], []))
-                violations += judge.violations
-                assessed += judge.assessed
-                if not prices.ticks:
+                said = emissions.by_account.get(accounts[done], {})
+                if accounts[done].encode() in charged:
+                    found.unjudged[BY_INTEREST] += sum(len(own) for own in said.values())
                     continue
                 spans = covers.get(ledger.partition, [])
                 if ledger.partition not in marks:
                     marks[ledger.partition] = PartitionMarks(spans)
-                own = marks[ledger.partition]
-                search.search(Path(ledger, judge.turns, spans, own, prices))
-            return violations + search.violations, assessed + search.assessed, search.excused
+                for key in _subjects(ledger, said):
+                    judge = Judge(ledger, market, by_hash, commanded, key)
+                    judge.judge(said.get(key, []))
+                    found.violations += judge.violations
+                    found.assessed += judge.assessed
+                    found.unjudged.update(judge.unjudged)
+                    if prices.ticks:
+                        own = marks[ledger.partition]
+                        search.search(Path(ledger, judge.turns, spans, own, prices, key))
+            found.violations += search.violations
+            found.assessed += search.assessed
+            return found
 
         if total >= self.aside_from and can_go_aside():
             other = Aside(lambda: share(1, 2))
@@ -143,16 +174,17 @@ class _Check:
         else:
             halves = [share(0, 1)]
         self.progress("commands and crossings", total, total)
-        for violations, assessed, excused in halves:
-            self.report.add(violations)
-            self.report.assessed += assessed
-            self.report.crossings_excused += excused
+        for half in halves:
+            self.report.add(half.violations)
+            self.report.assessed += half.assessed
+            self.report.crossings_excused += half.excused
+            self.report.unjudged += half.unjudged
 
     def _count(self, emissions: Emissions) -> None:
         report = self.report
         report.duplicates, report.resends = emissions.duplicates, emissions.resends
         saved: set[str] = set()
-        shortfalls = {}
+        shortfalls: dict[tuple[str, str | None], Decimal] = {}
         for decision in emissions.all():
             command = decision.command
             report.commands[command.kind] += 1
@@ -170,9 +202,10 @@ class _Check:
                 if command.state == "cancel_sufficient":
                     saved.add(command.account_id)
                 if command.state == "bankrupt":
-                    shortfalls[command.account_id] = command.shortfall or ZERO
+                    subject = (command.account_id, command.position)
+                    shortfalls[subject] = command.shortfall or ZERO
         report.episodes_opened = report.notices["opened"]
         report.episodes_closed = report.notices["closed"]
         report.saved_by_cancel = len(saved)
-        report.bankrupt_accounts = len(shortfalls)
+        report.bankrupt_accounts = len({account for account, _ in shortfalls})
         report.shortfall = sum(shortfalls.values(), ZERO)

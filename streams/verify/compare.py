@@ -91,6 +91,8 @@ def _action_differences(mine: Planned, theirs: Action) -> list[tuple[str, str]]:
         found.append((f"{name} fee_usd {shown(mine.fee_usd)}", f"fee_usd {shown(theirs.fee_usd)}"))
     if mine.from_tier is not None and theirs.from_tier not in (None, mine.from_tier):
         found.append((f"{name} from_tier {mine.from_tier}", f"from_tier {theirs.from_tier}"))
+    if theirs.to_tier not in (None, mine.to_tier):
+        found.append((f"{name} to_tier {mine.to_tier}", f"to_tier {theirs.to_tier}"))
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from monitor.exact import plain
 from streams.verify.compare import shown
-from streams.verify.expected import Group
+from streams.verify.group import Group
 from streams.verify.standing import Standing
 
 __all__ = ["context_lines"]
@@ -33,6 +33,12 @@ def context_lines(group: Group, standing: Standing, place: str) -> Iterator[str]
         yield (
             f"{name} {side}: {plain(position.quantity)} at {shown(position.entry)}, "
             f"mark {shown(moment.quotes.mark(name))}"
+        )
+    for key, apart in sorted(book.isolated.items()):
+        yield (
+            f"{key}: {plain(apart.quantity)} at {shown(apart.entry)}, margin "
+            f"{shown(apart.margin)} {apart.margin_currency}, owes {shown(apart.liability)} and "
+            f"{shown(apart.interest)} {apart.liability_currency}"
         )
     for order in book.open_orders():
         yield (

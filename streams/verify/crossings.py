@@ -14,21 +14,24 @@ from decimal import Decimal
 import numpy as np
 
 from monitor.schema import Policy
+from streams.verify.asks import asked_conversion, in_danger, may_ask, unanswered_cancel
+from streams.verify.caps import Commanded
 from streams.verify.catalog import ReferenceSet
 from streams.verify.compare import shown
 from streams.verify.figures import Unpriced
 from streams.verify.floats import FloatTables
-from streams.verify.market import Market, max_age_ms
+from streams.verify.held import HeldBack
+from streams.verify.market import Market
 from streams.verify.path import Leg, Path
 from streams.verify.prices import Flags, FloatPrices, Ints
 from streams.verify.report import Violation
 from streams.verify.screen import Screen, Span
+from streams.verify.situation import Situation
 from streams.verify.standing import Due, seconds
 
 __all__ = ["CrossingSearch"]
 
 AVOIDABLE = "an order of concurrent events avoids it"
-STALE = "a reduction on stale prices is held back"
 WAITED = "events may have waited for one before them, and the account been out of sync"
 OUT_OF_SYNC = "the account waits for an event that never came"
 
@@ -36,25 +39,63 @@ OUT_OF_SYNC = "the account waits for an event that never came"
 class CrossingSearch:
     """Searches the paths of accounts for states at which something due was not done."""
 
-    def __init__(self, market: Market, prices: FloatPrices, sets: Sequence[ReferenceSet]) -> None:
+    def __init__(
+        self,
+        market: Market,
+        prices: FloatPrices,
+        sets: Sequence[ReferenceSet],
+        commanded: Commanded,
+    ) -> None:
         self.market, self.prices, self.sets = market, prices, sets
         self.excused: Counter[str] = Counter()
+        self.held = HeldBack(market, prices, sets, commanded, self.excused)
         self.violations: list[Violation] = []
         self.assessed = 0
         self._tables = {one.sha256: FloatTables(one) for one in sets}
 
     def search(self, path: Path) -> None:
-        """Search one account; a new account clears what was kept of the last."""
-        self._ledger = path.ledger
+        """Search one account or isolated position; what was kept of the last is cleared."""
+        self._ledger, self._key = path.ledger, path.key
         self._screens: dict[tuple[int, str], Screen] = {}
         for leg in path.legs():
             if leg.end.last >= max(leg.start.first, 0):
+                if not leg.start.entrance:
+                    self._asked(leg)
                 if leg.start.version == leg.end.version and not leg.start.entrance:
                     self._straight(leg)
                 else:
                     self._lattice(leg)
         self.violations.extend(path.disorder)
         self.assessed += sum(screen.assessed for screen in self._screens.values())
+
+    # Whatever the ratio: where a heartbeat says that the account was ------------------------------
+
+    def _asked(self, leg: Leg) -> None:
+        """Find what OC-1 to OC-3 or IN-4 asked for at a heartbeat, and nobody answered."""
+        version, tick = leg.start.version, leg.start.last
+        book = self._ledger.books[version]
+        if self._key is not None or leg.reason is not None or leg.start.after is not None:
+            return
+        if book is None or tick < 0 or not may_ask(book):
+            return
+        active = self._active(Span(tick, tick))
+        screen = self._screen(version, active[-1])
+        figures = screen.figures(tick)
+        policy, mode = active[-1].policy, book.settings.mode
+        if len(active) > 1 or isinstance(figures, Unpriced) or in_danger(figures, policy, mode):
+            return
+        clock = int(self.prices.clock[tick])
+        now = clock - self._patience()
+        what = unanswered_cancel(leg.standing, book, version, now, figures)
+        if what is None and not leg.start.waiting and self._ledger.hole is None:
+            quotes = self.market.quotes(self.prices.offset(tick))
+            situation = Situation(book, quotes, active[-1], figures, clock)
+            what = asked_conversion(
+                leg.standing, version, now, situation, lambda: self.held.conversion(screen, tick)
+            )
+        if what is not None:
+            detail = (self._ledger.describe(version), *self._prices(tick, screen))
+            self._say(leg, tick, version, what, "no command that answers it", detail)
 
     # One version of the book: every tick is passed ------------------------------------------------
 
@@ -126,6 +167,8 @@ class CrossingSearch:
         book = self._ledger.books[version]
         if book is None or tick < 0:
             return None
+        if self._key is not None and self._key not in book.isolated and not leg.standing.open:
+            return None
         # A pending action counts until its patience is over, so the clock is set back by that.
         now = int(self.prices.clock[tick]) - self._patience()
         due = leg.standing.due(book, version, now, policy)
@@ -139,50 +182,38 @@ class CrossingSearch:
             if book is None:
                 raise AssertionError("an account without a book has no figures")
             screen = Screen(
-                book, reference, self.prices, self.market, self._tables[reference.sha256]
+                book,
+                reference,
+                self.prices,
+                self.market,
+                self._tables[reference.sha256],
+                self._key,
             )
             self._screens[key] = screen
         return screen
 
     def _held_back(self, leg: Leg, due: Due, screen: Screen, ticks: Ints, version: int) -> Ints:
-        """Drop the ticks at which what is due is rightly held back (PX-4, OC-1, account_seq)."""
+        """Drop the ticks at which what is due is rightly held back (PX-4, RD-6, OC, account_seq)."""
         if due.closing:
-            ticks = self._closing(due, screen, ticks)
+            ticks = ticks[~self.held.open(due, screen, ticks)]
         if not due.reduction or due.below is None or not ticks.size:
             return ticks
         low = screen.bad(ticks, due.below, None)
+        done = self.held.nothing_left(leg.standing, screen, ticks, low)
+        ticks, low = ticks[~done], low[~done]
         ledger = self._ledger
         if ledger.hole is not None and version == len(ledger.entries):
-            reason = OUT_OF_SYNC
+            self._excuse(OUT_OF_SYNC, low)
         elif self._may_wait(leg, version):
-            reason = WAITED
+            self._excuse(WAITED, low)
         else:
-            reason, low = STALE, low & self._stale(screen, ticks, low)
-        if low.any():
-            self.excused[reason] += 1
-        return ticks[~low]
-
-    @staticmethod
-    def _closing(due: Due, screen: Screen, ticks: Ints) -> Ints:
-        """Drop the ticks at which OC-1 keeps an episode open."""
-        low = screen.bad(ticks, due.below, None)
-        held = np.asarray(
-            [not low[n] and (n >= _LOOKED_AT or screen.oc_1(int(t))) for n, t in enumerate(ticks)],
-            dtype=bool,
-        )
-        kept: Ints = ticks[~held]
+            low = self.held.step(screen, ticks, low)
+        kept: Ints = ticks[~low]
         return kept
 
-    def _stale(self, screen: Screen, ticks: Ints, wanted: Flags) -> Flags:
-        """Return which of the wanted ticks find a price of the account too old (PX-4)."""
-        stale = np.zeros(ticks.shape, dtype=bool)
-        if not wanted.any():
-            return stale
-        policy = self.sets[-1].policy
-        for key in screen.used(int(ticks[np.flatnonzero(wanted)[0]])):
-            ages = self.prices.ages(key, ticks)
-            stale |= ages > float(max_age_ms(policy, key))
-        return stale
+    def _excuse(self, reason: str, flags: Flags) -> None:
+        if flags.any():
+            self.excused[reason] += 1
 
     # Events among the ticks: some order of them may avoid a crossing ------------------------------
 
@@ -341,8 +372,6 @@ class CrossingSearch:
         )
 
 
-_LOOKED_AT = 300
-"""How many ticks in a row are assessed exactly for an order test that keeps an episode open."""
 _GAP = Decimal(2)
 """Seconds that a gap in `account_seq` may last."""
 _ADOPTION = 10_000

@@ -50,17 +50,19 @@ class Decision:
 
 @dataclass(slots=True)
 class Emissions:
-    """Every decision by account, in the order of episode and sequence."""
+    """Every decision by account and position, in the order of episode and sequence."""
 
-    by_account: dict[str, list[Decision]] = field(default_factory=dict)
+    by_account: dict[str, dict[str | None, list[Decision]]] = field(default_factory=dict)
+    """Account → its own decisions under None, and those of each isolated position by its name."""
     duplicates: int = 0
     resends: int = 0
     violations: list[Violation] = field(default_factory=list)
 
     def all(self) -> Iterator[Decision]:
         """Yield every decision."""
-        for decisions in self.by_account.values():
-            yield from decisions
+        for own in self.by_account.values():
+            for decisions in own.values():
+                yield from decisions
 
 
 def _same_but_attempt(first: bytes, other: bytes) -> bool:
@@ -113,7 +115,8 @@ class _Reader:
         if decision is None:
             decision = Decision(command, topic, record.offset)
             self.decisions[command.command_id] = decision
-            self.found.by_account.setdefault(command.account_id, []).append(decision)
+            own = self.found.by_account.setdefault(command.account_id, {})
+            own.setdefault(command.position, []).append(decision)
         else:
             self.found.resends += 1
             first = self.bytes[command.command_id, min(decision.appended)]
@@ -131,13 +134,15 @@ class _Reader:
         self.found.violations.append(Violation("message", account, expected, found, command, where))
 
     def finish(self) -> Emissions:
-        for account, decisions in self.found.by_account.items():
-            decisions.sort(key=lambda d: (d.episode, d.command.sequence, d.topic, d.offset))
-            self._ids(account, decisions)
-            self._numbers(account, decisions)
+        for account, own in self.found.by_account.items():
+            for position, decisions in own.items():
+                decisions.sort(key=lambda d: (d.episode, d.command.sequence, d.topic, d.offset))
+                subject = account if position is None else f"{account}/{position}"
+                self._ids(account, subject, decisions)
+                self._numbers(account, subject, decisions)
         return self.found
 
-    def _ids(self, account: str, decisions: list[Decision]) -> None:
+    def _ids(self, account: str, subject: str, decisions: list[Decision]) -> None:
         for decision in decisions:
             command = decision.command
             name = f"{command.episode_id}|{command.sequence}"
@@ -150,12 +155,12 @@ class _Reader:
                     f"command_id {expected}, made of {name}",
                     f"command_id {command.command_id}",
                 )
-            if command.episode_id != f"{account}#{decision.episode}":
+            if command.episode_id != f"{subject}#{decision.episode}":
                 self._fault(
                     account,
                     command.command_id,
                     decision.where,
-                    f"an episode_id {account}#n",
+                    f"an episode_id {subject}#n",
                     command.episode_id,
                 )
             attempts = sorted(decision.appended)
@@ -168,13 +173,13 @@ class _Reader:
                     f"attempts {attempts}",
                 )
 
-    def _numbers(self, account: str, decisions: list[Decision]) -> None:
+    def _numbers(self, account: str, subject: str, decisions: list[Decision]) -> None:
         sequences: dict[int, Counter[int]] = {}
         for decision in decisions:
             sequences.setdefault(decision.episode, Counter())[decision.command.sequence] += 1
         if sorted(sequences) != list(range(1, len(sequences) + 1)):
             self._fault(
-                account, "", "", "episodes numbered 1, 2, …", f"episodes {sorted(sequences)}"
+                account, "", subject, "episodes numbered 1, 2, …", f"episodes {sorted(sequences)}"
             )
         for episode, counted in sequences.items():
             missing = sorted(set(range(1, max(counted) + 1)) - set(counted))
@@ -183,7 +188,7 @@ class _Reader:
                 self._fault(
                     account,
                     "",
-                    f"{account}#{episode}",
+                    f"{subject}#{episode}",
                     f"every sequence from 1 to {max(counted)} once",
                     f"missing {missing}, under several ids {twice}",
                 )

@@ -9,26 +9,11 @@ from itertools import pairwise
 import numpy as np
 
 from monitor.schema import Currency
+from streams.verify.box import Bound, greater, lesser
 from streams.verify.catalog import ReferenceSet
 from streams.verify.prices import Floats
 
-__all__ = ["BorrowRates", "Bound", "Discount", "FloatTables", "greater", "lesser"]
-
-Bound = Floats | float
-
-
-def lesser(a: Bound, b: Bound) -> Bound:
-    """Return the smaller of two; plain floats, most of them, take a tenth of the time."""
-    if isinstance(a, float) and isinstance(b, float):
-        return min(a, b)
-    return np.minimum(a, b)
-
-
-def greater(a: Bound, b: Bound) -> Bound:
-    """Return the larger of two."""
-    if isinstance(a, float) and isinstance(b, float):
-        return max(a, b)
-    return np.maximum(a, b)
+__all__ = ["BorrowRates", "Discount", "FloatTables"]
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from streams.verify.catalog import ReferenceSet
 from streams.verify.emitted import AnyCommand
 from streams.verify.figures import Figures
 from streams.verify.market import Market, Quotes, max_age_ms
+from streams.verify.options import forward_key
 
 __all__ = ["Moment", "moment_of"]
 
@@ -26,19 +27,25 @@ class Moment:
     """(expected, found) of every price that is not the record it claims to be."""
 
     def all_quotes(self, market: Market) -> Quotes:
-        """Return these prices, and those of symbols the account has not touched."""
-        quotes = market.quotes(self.first)
+        """Return these prices, and those of symbols they do not name, as soon as there are any."""
+        quotes = market.quotes(self.last)
+        quotes.update(market.quotes(self.first))
         quotes.update(self.quotes)
         return quotes
 
-    def better_routes(self, figures: Figures, market: Market) -> list[str]:
-        """Return the indices that stood at the moment and rank before the one used (PX-2)."""
+    def better_routes(self, figures: Figures, market: Market, reference: ReferenceSet) -> list[str]:
+        """Return the prices that stood at the moment and rank before the ones used (PX-2, MM-3)."""
         every = market.quotes(self.first)
         better = []
         for currency in figures.coins:
             route = every.route(currency)
             if route is not None and route != self.quotes.route(currency):
                 better.append(f"{'×'.join(route)} for {currency}")
+        for name in figures.sold_options:
+            spec = reference.instruments[name]
+            key = forward_key(reference, every, spec)
+            if key is not None and key != forward_key(reference, self.quotes, spec):
+                better.append(f"{key} as forward of {name}")
         return better
 
 

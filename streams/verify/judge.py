@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from monitor.schema import EpisodeNotice, Reduction
+from streams.verify.assessing import assess
+from streams.verify.book import Book
+from streams.verify.caps import Commanded
 from streams.verify.catalog import ReferenceSet
 from streams.verify.compare import close_to, reduction_differences, shown
 from streams.verify.context import context_lines
+from streams.verify.cuts import cut_step, past_caps, steps_like
 from streams.verify.emitted import Decision
-from streams.verify.expected import Group, Token, expected_tokens, spoken, token_of
-from streams.verify.figures import Unpriced, assess
-from streams.verify.inputs import moment_of
+from streams.verify.expected import expected_tokens
+from streams.verify.figures import Figures, Unpriced, nothing_there
+from streams.verify.funding import short_reasons
+from streams.verify.group import Group, Token, spoken, token_of
+from streams.verify.inputs import Moment, moment_of
 from streams.verify.ledger import Ledger
-from streams.verify.market import Market
+from streams.verify.market import Market, Quotes
 from streams.verify.report import Violation
 from streams.verify.standing import Standing, advanced, after_stuck, seconds
 from streams.verify.tables import band_of
@@ -28,41 +34,38 @@ class Turn:
     """One assessment that spoke: where it stood, and how the episode stands after it."""
 
     version: int
-    first_tick: int
-    """Lowest and highest tick offset at which all prices were those it names."""
-    last_tick: int
+    ticks: tuple[int, int] | None
+    """Lowest and highest tick offset at which all prices were those it names; None: it names none."""
     after: Standing
     waiting: bool
     """Its book held events that waited for one before them."""
 
 
 class Judge:
-    """Judges one account's commands in their order."""
+    """Judges the commands of one account, or of one isolated position, in their order."""
 
-    def __init__(self, ledger: Ledger, market: Market, sets: Mapping[str, ReferenceSet]) -> None:
-        self.ledger, self.market, self.sets = ledger, market, sets
+    def __init__(
+        self,
+        ledger: Ledger,
+        market: Market,
+        sets: Mapping[str, ReferenceSet],
+        commanded: Commanded,
+        key: str | None = None,
+    ) -> None:
+        self.commanded = commanded
+        self.ledger, self.market, self.sets, self.key = ledger, market, sets, key
         self.violations: list[Violation] = []
         self.turns: list[Turn] = []
+        self.unjudged: Counter[str] = Counter()
         self.assessed = 0
-        self.standing = Standing()
+        self.standing = Standing(key=key)
         self.attempts: dict[str, int] = {}
 
     def judge(self, decisions: list[Decision]) -> None:
-        """Judge every decision; fills `violations` and `turns`."""
-
-        def same_assessment(decision: Decision) -> tuple[object, ...]:
-            inputs = decision.command.inputs
-            return (
-                decision.command.decided_at,
-                sorted(inputs.book.items()),
-                sorted(inputs.ticks.items()),
-                inputs.reference,
-            )
-
+        """Judge every decision; fills `violations`, `turns` and `unjudged`."""
         self.attempts = {d.command.command_id: len(d.appended) for d in decisions}
         before: Decision | None = None
-        for _, group in groupby(decisions, key=same_assessment):
-            together = list(group)
+        for together in _assessments(decisions):
             self._order(before, together[0])
             self._assessment(together)
             before = together[-1]
@@ -117,19 +120,14 @@ class Judge:
         if book is None:
             self._say(first, "inputs", "a book of a known account", f"offsets {inputs.book}")
             return
-        moment = moment_of(first.command, self.market, reference)
+        fullest = max(decisions, key=lambda decision: len(decision.command.prices))
+        moment = moment_of(fullest.command, self.market, reference)
         for expected, found in moment.faults:
             self._say(first, "prices", expected, found)
-        figures = assess(book, moment.quotes, reference)
-        self.assessed += 1
+        every = moment.all_quotes(self.market)
+        figures = self._assessed(book, every if self.key is not None else moment.quotes, reference)
         if isinstance(figures, Unpriced):
-            self._say(
-                first,
-                "prices",
-                f"the prices of {list(figures.missing)} too",
-                f"prices of {sorted(first.command.prices)}",
-                (self.ledger.describe(version),),
-            )
+            self._unpriced(first, figures.missing, version)
             return
         lost = self.ledger.hole is not None and version == len(self.ledger.entries)
         waits = lost or self.ledger.waits(inputs.book)
@@ -141,15 +139,46 @@ class Judge:
             waits,
             reference,
             moment,
+            every,
             self.market,
             figures,
+            self.key,
+            short_reasons(first.command, self.ledger, version),
+            self.commanded.busy(first.command.decided_at),
         )
-        for key in moment.better_routes(figures, self.market):
-            self._say(first, "prices", f"PX-2 to use {key}", f"{sorted(first.command.prices)}")
+        self._all_prices(group, moment)
         for decision in decisions:
             self._figures(decision, group)
         self._emission(group)
-        self.turns.append(Turn(version, moment.first, moment.last, self.standing, waits))
+        self.unjudged.update(group.unjudged)
+        ticks = (moment.first, moment.last) if moment.quotes else None
+        self.turns.append(Turn(version, ticks, self.standing, waits))
+
+    def _assessed(self, book: Book, quotes: Quotes, reference: ReferenceSet) -> Figures | Unpriced:
+        if self.key is not None and self.key not in book.isolated:
+            return nothing_there()  # no price is needed to see that
+        self.assessed += 1
+        figures = assess(book, quotes, reference)
+        return figures if isinstance(figures, Unpriced) else figures.of(self.key)
+
+    def _unpriced(self, first: Decision, missing: tuple[str, ...], version: int) -> None:
+        named = sorted(first.command.prices)
+        self._say(
+            first,
+            "prices",
+            f"the prices of {list(missing)} too",
+            f"prices of {named}",
+            (self.ledger.describe(version),),
+        )
+
+    def _all_prices(self, group: Group, moment: Moment) -> None:
+        """Every price that went into the figures is named, and by the first route there is."""
+        first = group.decisions[0]
+        for key in moment.better_routes(group.figures, self.market, group.reference):
+            self._say(first, "prices", f"PX-2 to use {key}", f"{sorted(first.command.prices)}")
+        missing = group.figures.used - first.command.prices.keys()
+        if missing:
+            self._unpriced(first, tuple(sorted(missing)), group.version)
 
     def _figures(self, decision: Decision, group: Group) -> None:
         command, figures = decision.command, group.figures
@@ -165,12 +194,12 @@ class Judge:
         pairs.append(("band", band, command.band, band == command.band))
         pairs.append(("mode", group.mode, command.mode, group.mode == command.mode))
         pairs.append(("expires_at", expires, command.expires_at, expires == command.expires_at))
-        stale = sorted(group.moment.stale)
+        stale = sorted(group.moment.stale & command.prices.keys())
         given = sorted(command.stale_prices)
         bare = sorted({key.rpartition("/")[0] for key in stale})
         pairs.append(("stale_prices", stale, given, given in (stale, bare)))
-        together = group.decisions[0].command.prices
-        pairs.append(("prices", together, command.prices, together == command.prices))
+        named, agreed = command.prices, group.moment.quotes
+        pairs.append(("prices", dict(agreed), named, named.items() <= agreed.items()))
         if len(decision.appended) > policy.attempts:
             pairs.append(("attempts", policy.attempts, len(decision.appended), False))
         wrong = [(name, mine, theirs) for name, mine, theirs, good in pairs if not good]
@@ -213,8 +242,8 @@ class Judge:
         for decision in group.decisions:
             self._details(decision, group)
             self.standing = advanced(self.standing, decision.command)
-        waits = self.standing.waiting_cancel(group.book, group.version, group.now)
-        if group.under("liquidation") and waits is not None:
+        waits = self.standing.waiting_cancels(group.book, group.version, group.now)
+        if group.under("liquidation") and waits:
             # A pending OC-1 cancel that names every order is the stage's cancel.
             self.standing = replace(self.standing, cancelled=True)
         stage_over = group.over("liquidation_exit") and self.standing.reduced
@@ -236,9 +265,8 @@ class Judge:
         wait = seconds(policy.confirm_seconds, policy) * policy.attempts
         ripe = [
             pending
-            for pending in (self.standing.cancel, self.standing.reduction)
-            if pending is not None
-            and pending.stuck_at is None
+            for pending in self.standing.commanded
+            if pending.stuck_at is None
             and not pending.over(group.book, group.version, group.now)
             and group.now >= pending.command.decided_at + wait
             and self.attempts.get(pending.command.command_id) == policy.attempts
@@ -278,10 +306,18 @@ class Judge:
                 f"phase {command.phase}",
                 self._context(group),
             )
-        if group.plan is None or group.plan.step is None:
+        plan = group.planned(command)
+        if plan is None or plan.step is None:
             return
-        step = group.plan.step
-        differences = reduction_differences(step, command)
+        steps = steps_like(plan)
+        differences = reduction_differences(plan.step, command)
+        if differences:
+            cut = cut_step(plan, command, group.reference.policy.symbol_caps)
+            steps += [] if cut is None else [cut]
+            if any(not reduction_differences(step, command) for step in steps):
+                differences = []
+        elif (name := past_caps(plan, group.reference.policy.symbol_caps)) is not None:
+            differences.append((f"a step cut to the cap of {name}", "the whole of it"))
         if command.step != self.standing.steps + 1:
             differences.append((f"step {self.standing.steps + 1}", f"step {command.step}"))
         if differences:
@@ -290,8 +326,32 @@ class Judge:
                 "reduction",
                 "; ".join(mine for mine, _ in differences),
                 "; ".join(theirs for _, theirs in differences),
-                (*self._context(group), *(f"tried {line}" for line in group.plan.ranked[:12])),
+                (*self._context(group), *(f"tried {line}" for line in plan.ranked[:12])),
             )
+
+
+def _assessments(decisions: list[Decision]) -> Iterator[list[Decision]]:
+    """Yield the decisions of one assessment together: one time, one book, one set of prices.
+
+    A step may name more prices than the others: those of a quote that it trades through.
+    """
+    together: list[Decision] = []
+    for decision in decisions:
+        if together and not _same_assessment(together[0], decision):
+            yield together
+            together = []
+        together.append(decision)
+    if together:
+        yield together
+
+
+def _same_assessment(one: Decision, other: Decision) -> bool:
+    a, b = one.command, other.command
+    if a.decided_at != b.decided_at or a.inputs.reference != b.inputs.reference:
+        return False
+    first, second = a.inputs.ticks, b.inputs.ticks
+    narrow, wide = (first, second) if len(first) <= len(second) else (second, first)
+    return a.inputs.book == b.inputs.book and narrow.items() <= wide.items()
 
 
 def _is_stuck(decision: Decision) -> bool:

@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from monitor.schema import AccountEvent, AccountSettings, Fill, Order, Transfer
-from streams.verify.book import Book, RefusedError, applied
+from streams.verify.book import Book, RefusedError
 from streams.verify.catalog import ReferenceSet
+from streams.verify.folding import applied
 from streams.verify.records import ACCOUNT_TOPICS, History, Record
 from streams.verify.report import Violation
 
@@ -74,6 +75,8 @@ class Ledger:
         self.sequenced = False
         self.hole: int | None = None
         """The sequence number that never came; what follows it was never applied."""
+        self.isolated: set[str] = set()
+        """The names of all isolated positions that were ever held."""
 
     def version(self, offsets: Mapping[str, int]) -> int:
         """Return how many entries are applied by a book that holds `offsets` (topic → last)."""
@@ -279,6 +282,8 @@ def _fold(
                 after = book
         book = after
         ledger.books.append(book)
+        if book is not None and book.isolated:
+            ledger.isolated.update(book.isolated)
     return violations
 
 

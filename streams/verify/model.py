@@ -2,56 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from monitor.exact import ZERO
-from monitor.schema import Instrument, Order
-from streams.verify.book import Book
+from monitor.schema import Order
+from streams.verify.book import Book, place_of_key
+from streams.verify.box import Bound, Box, greater
 from streams.verify.catalog import ReferenceSet
-from streams.verify.figures import opening_parts, worthless
-from streams.verify.floats import BorrowRates, Bound, FloatTables, greater, lesser
+from streams.verify.figures import worthless
+from streams.verify.float_contracts import Contracts
+from streams.verify.float_holds import Holds
+from streams.verify.floats import BorrowRates, FloatTables
 from streams.verify.prices import FloatPrices
-from streams.verify.tables import counts, group_sizes, tier_index
+from streams.verify.tables import counts
 
-__all__ = ["Box", "Model"]
+__all__ = ["ERROR", "Model"]
 
-_ERROR = 1e-11
+ERROR = 1e-11
 """Of the gross value of everything in the account: a few hundred roundings of 2^-53 each."""
-
-
-@dataclass(slots=True)
-class Box:
-    """Lowest and highest price by row name; at single ticks both are the same arrays.
-
-    One box alone has plain floats.
-    """
-
-    low: Mapping[str, Bound]
-    high: Mapping[str, Bound]
-    single: bool
-
-
-@dataclass(slots=True)
-class _Contract:
-    """All that an account has of one derivative: signed size, gross size × rates, order fees."""
-
-    row: str
-    settle: str
-    inverse: bool
-    size: float
-    at_entry: float
-    weight: float
-    """Gross size × (maintenance rate + taker rate)."""
-    market_fee: float
-    """Size of market orders × taker rate."""
 
 
 @dataclass(slots=True)
 class _Owed:
     """CU-7 of one coin."""
 
-    limit_frozen: float
+    frozen: float
+    """By orders with a price; spot mode: those with auto-borrow."""
     fixed: float | None
     """Spot mode: liability; the rest follows from what orders freeze."""
     rest: float
@@ -67,115 +42,96 @@ class Model:
     ) -> None:
         self._book, self._reference, self._tables = book, reference, tables
         fees = reference.fees_of(book.settings.fee_schedule)
-        self._derivative_taker = float(fees.derivative_taker)
         self._spot_taker = float(fees.spot_taker)
+        self._spot_mode = book.settings.mode == "spot"
         specs = reference.instruments
         live = [o for o in book.open_orders() if book.remaining(o) > 0]
-        self._spot_orders = [o for o in live if specs[o.instrument].kind == "spot"]
-        contract_orders = [o for o in live if specs[o.instrument].kind != "spot"]
-        self._fixed_fees: dict[str, float] = {}
-        self._contracts = self._read_contracts(contract_orders)
+        cross = [o for o in live if o.margin_mode == "cross"]
+        self._spot_orders = [o for o in cross if specs[o.instrument].kind == "spot"]
+        contract_orders = [o for o in cross if specs[o.instrument].kind != "spot"]
+        contracts = Contracts.of(book, reference, contract_orders)
+        self._contracts = list(contracts.held.values())
+        self._sold = list(contracts.sold.values())
+        self._holds = Holds.of(book, reference, live)
         self._cash = self._read_cash(contract_orders)
+        funded = [hold for hold in self._holds.market if hold.coin in self._cash]
+        self._holds.market = funded
         self._discounts = {
             name: tables.discount(name, counts(book, name, reference)) for name in self._cash
         }
-        self._owed = {name: self._read_owed(name, contract_orders) for name in self._cash}
+        self._owed = {name: self._read_owed(name) for name in self._cash}
         owes = any((owed.fixed or 0.0) > 0 for owed in self._owed.values())
         self.idle = not (live or self._contracts or owes or min(self._cash.values(), default=0) < 0)
         """Nothing in it can ever ask for margin."""
-        self.rows = [*self._cash, *(contract.row for contract in self._contracts)]
-        self.margin = _ERROR * self._gross(prices) + 1e-12
+        self.rows = self._read_rows()
+        self.needs = self._read_needs(live)
+        """Further prices without which the account is unpriced: of what stands apart."""
+        self.margin = ERROR * self._gross(prices) + 1e-12
 
-    def _read_contracts(self, orders: list[Order]) -> list[_Contract]:
-        book, specs = self._book, self._reference.instruments
-        opening = {k: v for k, v in opening_parts(book, orders).items() if v > 0}
-        sizes = group_sizes(book, opening, self._reference)
-        found: dict[str, _Contract] = {}
+    def _read_rows(self) -> list[str]:
+        names = [*self._cash, *(contract.row for contract in self._contracts)]
+        for sold in self._sold:
+            names += [sold.row, sold.underlying]
+        for hold in self._holds.market:
+            names += [hold.row, hold.over] if hold.over else [hold.row]
+        return list(dict.fromkeys(names))
 
-        def entry(name: str) -> tuple[_Contract, Instrument, float]:
-            spec = specs[name]
-            if name not in found:
-                found[name] = _Contract(
-                    f"{name}/mark", spec.settle or "", spec.inverse, 0.0, 0.0, 0.0, 0.0
-                )
-            return found[name], spec, float(spec.contract_value * spec.multiplier)
-
-        def weight(spec: Instrument) -> float:
-            size = sizes.get((spec.family, spec.kind), ZERO)
-            tier = spec.position_tiers[tier_index(spec.position_tiers, size)]
-            return float(tier.maintenance) + self._derivative_taker
-
-        for (name, _), held in book.positions.items():
-            contract, spec, unit = entry(name)
-            size, at = float(held.quantity) * unit, float(held.entry)
-            contract.size += size
-            contract.at_entry += size / at if spec.inverse else size * at
-            contract.weight += abs(size) * weight(spec)
-        for order in orders:
-            contract, spec, unit = entry(order.instrument)
-            contract.weight += float(opening.get(order.order_id, ZERO)) * unit * weight(spec)
-            size = float(book.remaining(order)) * unit * self._derivative_taker
-            if order.price is None:
-                contract.market_fee += size
-            else:
-                at = float(order.price)
-                fee = size / at if spec.inverse else size * at
-                settle = contract.settle
-                self._fixed_fees[settle] = self._fixed_fees.get(settle, 0.0) + fee
-        return list(found.values())
+    def _read_needs(self, live: list[Order]) -> list[str]:
+        found: dict[str, None] = {}
+        specs = self._reference.instruments
+        names = [(place_of_key(key)[0], held) for key, held in self._book.isolated.items()]
+        for name, held in names:
+            found[held.margin_currency] = None
+            if held.liability_currency:
+                found[held.liability_currency] = None
+            found.update(dict.fromkeys(_prices_of(name, self._reference)))
+        for order in live:
+            if order.margin_mode == "isolated":
+                found.update(dict.fromkeys(_prices_of(order.instrument, self._reference)))
+            elif specs[order.instrument].kind != "spot":
+                found[f"{order.instrument}/mark"] = None
+        return list(found)
 
     def _read_cash(self, contract_orders: list[Order]) -> dict[str, float]:
         specs, book = self._reference.instruments, self._book
         touched = {contract.settle for contract in self._contracts}
         touched |= {specs[order.instrument].settle or "" for order in contract_orders}
+        touched |= {coin for coin, _ in self._holds.fixed}
+        touched |= {hold.coin for hold in self._holds.market if hold.taken}
         for order in self._spot_orders:
             touched |= {specs[order.instrument].underlying, specs[order.instrument].quote}
         cash = dict.fromkeys(sorted(touched), 0.0)
+        funded = {hold.coin for hold in self._holds.market}
         for name, held in book.balances.items():
             amount = float(held.cash - held.borrowed - held.accrued)
             moved = held.cash or held.borrowed or held.accrued
-            if name in touched or (moved and not worthless(book, name, self._reference)):
+            counted = name in funded or not worthless(book, name, self._reference)
+            if name in touched or (moved and counted):
                 cash[name] = amount
         return cash
 
-    def _read_owed(self, name: str, contract_orders: list[Order]) -> _Owed:
-        book, specs = self._book, self._reference.instruments
-        spot_mode = book.settings.mode == "spot"
-        frozen = {True: 0.0, False: 0.0}
-        for order in self._spot_orders:
-            spec, left = specs[order.instrument], float(book.remaining(order))
-            if order.side == "sell" and spec.underlying == name:
-                frozen[order.auto_borrow] += left
-            elif order.side == "buy" and spec.quote == name and order.price is not None:
-                frozen[order.auto_borrow] += left * float(order.price)
-        for order in contract_orders:
-            if specs[order.instrument].settle == name and order.price is not None:
-                frozen[order.auto_borrow] += self._order_fee(order)
-        held = book.balance(name)
-        rates = self._tables.rates(name)
-        if spot_mode:
+    def _read_owed(self, name: str) -> _Owed:
+        held, rates = self._book.balance(name), self._tables.rates(name)
+        auto, without = (self._holds.fixed.get((name, flag), 0.0) for flag in (True, False))
+        if self._spot_mode:
             liability = float(held.borrowed + held.accrued) + max(0.0, -float(held.cash))
-            rest = max(0.0, max(0.0, float(held.cash)) - frozen[False])
-            return _Owed(frozen[True], liability, rest, True, rates)
-        raises = book.settings.auto_borrow
-        return _Owed(frozen[True] + frozen[False], None, 0.0, raises, rates)
-
-    def _order_fee(self, order: Order) -> float:
-        spec = self._reference.instruments[order.instrument]
-        at = float(order.price or 1)
-        unit = float(spec.contract_value * spec.multiplier)
-        size = float(self._book.remaining(order)) * unit * self._derivative_taker
-        return size / at if spec.inverse else size * at
+            rest = max(0.0, float(held.cash)) - without
+            return _Owed(auto, liability, rest, True, rates)
+        return _Owed(auto + without, None, 0.0, self._book.settings.auto_borrow, rates)
 
     def _gross(self, prices: FloatPrices) -> float:
         """Return the USD of everything in the account at the worst prices ever seen."""
         top = {name: prices.row(name).largest for name in self._cash}
         gross = sum(abs(amount) * top[name] for name, amount in self._cash.items())
-        for contract in self._contracts:
-            row = prices.row(contract.row)
-            mark = 1.0 / row.smallest if contract.inverse else row.largest
-            value = (abs(contract.size) + 10 * contract.weight) * mark + abs(contract.at_entry)
-            gross += value * top[contract.settle]
+        gross += sum(c.gross(prices) * top[c.settle] for c in self._contracts)
+        gross += sum(sold.gross(prices) for sold in self._sold)
+        gross += sum(10 * amount * top[coin] for coin, amount in self._holds.taken.items())
+        for hold in self._holds.market:
+            row = prices.row(hold.row)
+            price = 1.0 / row.smallest if hold.inverse else row.largest
+            if hold.over:
+                price /= prices.row(hold.over).smallest
+            gross += 10 * hold.weight * price * top[hold.coin]
         for order in self._spot_orders:
             spec, left = self._reference.instruments[order.instrument], self._book.remaining(order)
             gross += float(left) * top[spec.underlying]
@@ -193,84 +149,49 @@ class Model:
 
         At single ticks both are the figures themselves.
         """
-        least = dict(self._cash.items())
+        least: dict[str, Bound] = dict(self._cash.items())
         most: dict[str, Bound] = dict(self._cash.items())
-        low_equity: dict[str, Bound] = dict(least.items())
         for contract in self._contracts:
-            down, up = self._pnl(contract, box)
-            low_equity[contract.settle] = low_equity[contract.settle] + down
+            down, up = contract.pnl(box)
+            least[contract.settle] = least[contract.settle] + down
             most[contract.settle] = most[contract.settle] + up
         equity: Bound = 0.0
         for name, discount in self._discounts.items():
             low, high = box.low[name], box.high[name]
-            equity = equity + discount.lowest(low_equity[name], low, high)
-            if name in self._fixed_fees:
-                equity = equity - self._fixed_fees[name] * high
+            equity = equity + discount.lowest(least[name], low, high)
+            if name in self._holds.taken:
+                equity = equity - self._holds.taken[name] * high
+        for hold in self._holds.market:
+            if hold.taken:
+                equity = equity - hold.most(box) * box.high[hold.coin]
         requirement: Bound = 0.0
         for contract in self._contracts:
-            high = box.high[contract.settle]
-            if contract.inverse:
-                requirement = requirement + contract.weight + 0.0 * high
-                mark: Bound = 1.0 / box.low[contract.row]
-            else:
-                mark = box.high[contract.row]
-                requirement = requirement + contract.weight * mark * high
-            if contract.market_fee:
-                equity = equity - contract.market_fee * mark * high
-        requirement = requirement + self._borrowing(box, low_equity)
+            requirement = requirement + contract.requirement(box)
+        for sold in self._sold:
+            requirement = requirement + sold.requirement(box)
+        requirement = requirement + self._borrowing(box, least)
         if self._spot_orders:
-            equity = equity - self._order_loss(box, low_equity, most)
+            equity = equity - self._order_loss(box, least, most)
         return equity, requirement
 
-    def _pnl(self, contract: _Contract, box: Box) -> tuple[Bound, Bound]:
-        low, high = box.low[contract.row], box.high[contract.row]
-        if contract.inverse:  # at_entry = Σ size / entry; the PnL rises with the mark
-            first = contract.at_entry - contract.size / low
-            second = contract.at_entry - contract.size / high
-        else:
-            first = contract.size * low - contract.at_entry
-            second = contract.size * high - contract.at_entry
-        if box.single:
-            return first, first
-        return lesser(first, second), greater(first, second)
-
-    def _market_frozen(self, name: str, box: Box) -> Bound:
-        """Return the most that market orders can freeze of a coin (of auto-borrow, spot mode)."""
+    def _market_frozen(self, name: str, box: Box, *, auto: bool) -> Bound:
+        """Return the most that is frozen of a coin at market, by orders with auto-borrow or not."""
         frozen: Bound = 0.0
-        spot_mode = self._book.settings.mode == "spot"
-        for order in self._spot_orders:
-            spec = self._reference.instruments[order.instrument]
-            counted = order.auto_borrow or not spot_mode
-            if order.side == "buy" and order.price is None and spec.quote == name and counted:
-                left = float(self._book.remaining(order))
-                frozen = frozen + left * box.high[spec.underlying] / box.low[name]
-        for contract in self._contracts:
-            if contract.settle == name and contract.market_fee:
-                row = contract.row
-                mark = 1.0 / box.low[row] if contract.inverse else box.high[row]
-                frozen = frozen + contract.market_fee * mark
-        return frozen
-
-    def _unborrowed_frozen(self, name: str, box: Box) -> Bound:
-        """Return the most that market orders without auto-borrow freeze first (spot mode)."""
-        frozen: Bound = 0.0
-        for order in self._spot_orders:
-            spec = self._reference.instruments[order.instrument]
-            market_buy = order.side == "buy" and order.price is None and spec.quote == name
-            if market_buy and not order.auto_borrow:
-                left = float(self._book.remaining(order))
-                frozen = frozen + left * box.high[spec.underlying] / box.low[name]
+        for hold in self._holds.market:
+            if hold.coin == name and hold.auto == auto:
+                frozen = frozen + hold.most(box)
         return frozen
 
     def _borrowing(self, box: Box, equity: dict[str, Bound]) -> Bound:
         total: Bound = 0.0
         for name, owed in self._owed.items():
-            frozen = owed.limit_frozen + self._market_frozen(name, box)
+            frozen = owed.frozen + self._market_frozen(name, box, auto=True)
+            without = self._market_frozen(name, box, auto=False)
             if owed.fixed is not None:
-                rest = greater(owed.rest - self._unborrowed_frozen(name, box), 0.0)
+                rest = greater(owed.rest - without, 0.0)
                 potential: Bound = owed.fixed + greater(frozen - rest, 0.0)
             else:
-                raised = frozen if owed.raises else 0.0
+                raised = frozen + without if owed.raises else 0.0
                 potential = greater(raised - equity[name], 0.0)
             if not (potential if isinstance(potential, float) else potential.any()):
                 continue
@@ -312,3 +233,11 @@ class Model:
             least[received] = least[received] + gets[0]
             most[received] = most[received] + gets[1]
         return loss
+
+
+def _prices_of(name: str, reference: ReferenceSet) -> list[str]:
+    """Return the rows that an instrument is priced by where it stands apart."""
+    spec = reference.instruments[name]
+    if spec.kind == "spot":
+        return [spec.underlying, spec.quote]
+    return [f"{name}/mark", spec.settle or ""]

@@ -50,7 +50,7 @@ class Leg:
 
 
 class Path:
-    """The points of one account, in order."""
+    """The points of one account, or of one isolated position of it, in order."""
 
     def __init__(
         self,
@@ -59,21 +59,23 @@ class Path:
         covers: Sequence[Cover],
         marks: PartitionMarks,
         prices: FloatPrices,
+        key: str | None = None,
     ) -> None:
-        self.ledger, self.prices = ledger, prices
-        self._turns = [
-            Point(
-                turn.version,
-                max(0, prices.at(turn.first_tick)),
-                prices.at(turn.last_tick),
-                False,
-                turn.after,
-                waiting=turn.waiting,
-            )
-            for turn in turns
-        ]
+        self.ledger, self.prices, self.key = ledger, prices, key
         self._marks = list(self._stops(covers, *marks.versions(ledger)))
+        self._turns = [self._placed(turn) for turn in turns]
         self.disorder: list[Violation] = []
+
+    def _placed(self, turn: Turn) -> Point:
+        if turn.ticks is None:
+            # Decided on its book alone: somewhere between the heartbeats around that version.
+            before = [mark.last for mark in self._marks if mark.version < turn.version]
+            later = [mark.first for mark in self._marks if mark.version >= turn.version]
+            first, last = max(before, default=0), min(later, default=self.prices.ticks - 1)
+            last = max(first, last)
+        else:
+            first, last = (self.prices.at(tick) for tick in turn.ticks)
+        return Point(turn.version, max(0, first), last, False, turn.after, waiting=turn.waiting)
 
     @staticmethod
     def _stops(covers: Sequence[Cover], versions: Ints, waiting: Flags) -> Iterator[Point]:
@@ -98,7 +100,7 @@ class Path:
 
     def legs(self) -> Iterator[Leg]:
         """Yield every leg from the first tick to the last."""
-        standing, inside, started = Standing(), False, False
+        standing, inside, started = Standing(key=self.key), False, False
         start = Point(0, 0, -1, False)
         turns = list(reversed(self._turns))
         for mark in [*self._marks, None]:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 from monitor.exact import ONE, ZERO
-from streams.verify.debts import repay_debt, same_coin_repayment
+from streams.verify.book import is_inverse
+from streams.verify.debts import debt_sizes, same_coin_repayment
 from streams.verify.situation import Leg, Planned, Situation, Step, ceil_to
+from streams.verify.sizing import Netting, Plan, Sizes, sized
 from streams.verify.tables import counts, group_sizes, tier_index, undiscounted
 from streams.verify.takeover import closing_leaves_nothing, first_tier_uncovered, takeover
 
-__all__ = ["Plan", "next_step"]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The step, None when there is nothing to reduce, and the candidates it was chosen from."""
-
-    step: Step | None
-    ranked: list[str] = field(default_factory=list)
+__all__ = ["next_step"]
 
 
 def next_step(situation: Situation) -> Plan:
@@ -30,9 +23,9 @@ def next_step(situation: Situation) -> Plan:
     tried: list[str] = []
     phases = (_same_coin, _debts) if situation.mode == "spot" else (_opposite, _neutral, _unhedged)
     for phase in phases:
-        step = phase(situation, tried)
-        if step is not None:
-            return Plan(step, tried)
+        plan = phase(situation, tried)
+        if plan is not None:
+            return plan
     return Plan(takeover(situation), tried)
 
 
@@ -45,37 +38,59 @@ def _first_admissible(situation: Situation, steps: list[Step], tried: list[str])
     return None
 
 
-def _same_coin(situation: Situation, tried: list[str]) -> Step | None:
+def _same_coin(situation: Situation, tried: list[str]) -> Plan | None:
     step = same_coin_repayment(situation)
-    return _first_admissible(situation, [step] if step is not None else [], tried)
+    chosen = _first_admissible(situation, [step] if step is not None else [], tried)
+    return Plan(chosen, tried) if chosen is not None else None
 
 
-def _debt_steps(situation: Situation) -> list[Step]:
+def _debt_sizes(situation: Situation) -> dict[str, Sizes]:
+    """Return every debt that can be traded, in lots of its first trade."""
     owed = [name for name, coin in situation.before.coins.items() if coin.liability > 0]
-    found = [repay_debt(situation, name) for name in sorted(owed)]
-    return [step for step in found if step is not None]
+    found = {name: debt_sizes(situation, name) for name in sorted(owed)}
+    return {name: sizes for name, sizes in found.items() if sizes is not None}
 
 
-def _debts(situation: Situation, tried: list[str]) -> Step | None:
-    steps = sorted(_debt_steps(situation), key=Step.rank)
-    return _first_admissible(situation, steps, tried)
+def _debts(situation: Situation, tried: list[str]) -> Plan | None:
+    return _ranked(situation, _debt_sizes(situation), tried)
 
 
-def _opposite(situation: Situation, tried: list[str]) -> Step | None:
-    """RD-2 (a): both sides of one contract, netted at mark without fee."""
-    legs = {(leg.instrument, leg.side): leg for leg in situation.legs()}
-    book, actions = situation.book.copy(), []
-    for name in sorted({leg.instrument for leg in legs.values()}):
-        long, short = legs.get((name, "long")), legs.get((name, "short"))
-        if long is not None and short is not None:
-            contracts = min(long.size, short.size)
-            for leg in (long, short):
-                situation.close(book, leg, contracts, fee=False)
-                actions.append(_closing(situation, leg, contracts, free=True))
-    if not actions:
+def _ranked(situation: Situation, sizes: Mapping[str, Sizes], tried: list[str]) -> Plan | None:
+    """Take the best tier step that passes RD-7; of debts it stands unless `smallest` is set."""
+    whole = [one.step(one.most) for one in sizes.values()]
+    steps = sorted((step for step in whole if step is not None), key=Step.rank)
+    chosen = _first_admissible(situation, steps, tried)
+    if chosen is None:
         return None
-    step = situation.step("opposite", tuple(actions), book, "opposite")
-    return _first_admissible(situation, [step] if step is not None else [], tried)
+    own = sizes[chosen.name]
+    if chosen.name in situation.before.coins and situation.policy.debt_size == "tier_step":
+        return Plan(chosen, tried, own, own.most)
+    return sized(situation, own, tried)
+
+
+def _opposite(situation: Situation, tried: list[str]) -> Plan | None:
+    """RD-2 (a): both sides of one contract, netted at mark without fee; not of options."""
+    legs = {(leg.instrument, leg.side): leg for leg in situation.legs() if not leg.is_option}
+    names = sorted({name for name, side in legs if side == "long" and (name, "short") in legs})
+    sides = {name: (legs[name, "long"], legs[name, "short"]) for name in names}
+    if not sides:
+        return None
+
+    def step(contracts: Mapping[str, Decimal]) -> Step | None:
+        book, actions = situation.book.copy(), []
+        for name, amount in contracts.items():
+            for leg in sides[name]:
+                situation.close(book, leg, amount, fee=False)
+                actions.append(_closing(situation, leg, amount, free=True))
+        return situation.step("opposite", tuple(actions), book, "opposite")
+
+    most = {name: min(long.size, short.size) for name, (long, short) in sides.items()}
+    whole = step(most)
+    chosen = _first_admissible(situation, [whole] if whole is not None else [], tried)
+    if chosen is None:
+        return None
+    lots = {name: long.spec.lot for name, (long, _) in sides.items()}
+    return Plan(chosen, tried, netting=Netting(most, lots, step))
 
 
 def _closing(situation: Situation, leg: Leg, contracts: Decimal, *, free: bool = False) -> Planned:
@@ -90,7 +105,6 @@ def _closing(situation: Situation, leg: Leg, contracts: Decimal, *, free: bool =
         position_side=leg.side,
         bankruptcy_price=_bankruptcy_price(situation, leg),
         fee_usd=ZERO if free else fee,
-        from_tier=_tiers_after(situation, [(leg, ZERO)])[0] + 1,
     )
 
 
@@ -114,7 +128,7 @@ def _bankruptcy_price(situation: Situation, leg: Leg) -> Decimal | None:
     size = held * leg.spec.contract_value * leg.spec.multiplier
     if size == 0:
         return None
-    if leg.spec.inverse:
+    if is_inverse(leg.spec):
         inverted = ONE / leg.mark - change / size
         return leg.rounded(ONE / inverted) if inverted > 0 else None
     price = leg.mark + change / size
@@ -135,40 +149,6 @@ def tier_step(situation: Situation, leg: Leg) -> Decimal:
 def rounded_step(situation: Situation, leg: Leg) -> Decimal:
     """Return the tier step up to the next lot, but never more than the leg."""
     return min(ceil_to(tier_step(situation, leg), leg.spec.lot), leg.size)
-
-
-def _smallest(
-    steps: Callable[[int], Step | None], tiers: Callable[[int], object], most: int, level: Decimal
-) -> int:
-    """RD-6: the fewest lots whose ratio is above `level`, interval by interval of equal tiers."""
-
-    def passes(count: int) -> bool:
-        step = steps(count)
-        return step is not None and (step.after.ratio is None or step.after.ratio > level)
-
-    start = 1
-    while start <= most:
-        end = _last_like(tiers, start, most)
-        if passes(start):
-            return start
-        if passes(end):
-            low, high = start + 1, end
-            while low < high:
-                middle = (low + high) // 2
-                low, high = (low, middle) if passes(middle) else (middle + 1, high)
-            return low
-        start = end + 1
-    return most
-
-
-def _last_like(tiers: Callable[[int], object], start: int, most: int) -> int:
-    """Return the last count up to `most` whose tiers are those of `start`."""
-    kept = tiers(start)
-    low, high = start, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if tiers(middle) == kept else (low, middle - 1)
-    return low
 
 
 def _tiers_after(situation: Situation, closed: list[tuple[Leg, Decimal]]) -> tuple[int, ...]:
@@ -215,8 +195,17 @@ class _Pair:
         name = f"{self.long.instrument} with {self.short.instrument}"
         return self.situation.step("delta_neutral", tuple(actions), book, name)
 
+    def sizes(self) -> Sizes:
+        """Return the step in lots of the counted leg."""
+        return Sizes(
+            self.most,
+            self.step,
+            lambda n: _tiers_after(self.situation, self.contracts(n)),
+            self.situation.admissible,
+        )
 
-def _neutral(situation: Situation, tried: list[str]) -> Step | None:
+
+def _neutral(situation: Situation, tried: list[str]) -> Plan | None:
     by_underlying: dict[str, list[Leg]] = {}
     for leg in situation.legs():
         by_underlying.setdefault(leg.spec.underlying, []).append(leg)
@@ -233,15 +222,8 @@ def _neutral(situation: Situation, tried: list[str]) -> Step | None:
         if pair.most < 1:
             continue
         whole = pair.step(pair.most)
-        if _first_admissible(situation, [whole] if whole is not None else [], tried) is None:
-            continue
-        count = _smallest(
-            pair.step,
-            lambda n, p=pair: _tiers_after(situation, p.contracts(n)),  # type: ignore[misc]
-            pair.most,
-            situation.exit,
-        )
-        return pair.step(count)
+        if _first_admissible(situation, [whole] if whole is not None else [], tried) is not None:
+            return sized(situation, pair.sizes(), tried)
     return None
 
 
@@ -265,19 +247,16 @@ class _Single:
         delta = self.leg.delta_of(contracts) * self.situation.underlying_price(self.leg)
         return self.situation.step("unhedged", (action,), book, self.leg.name, delta)
 
+    def sizes(self) -> Sizes:
+        """Return the step in lots."""
+        return Sizes(
+            self.most,
+            self.step,
+            lambda n: _tiers_after(self.situation, [(self.leg, self.contracts(n))]),
+            self.situation.admissible,
+        )
 
-def _unhedged(situation: Situation, tried: list[str]) -> Step | None:
-    singles = {leg.name: _Single(situation, leg) for leg in situation.legs()}
-    whole = [single.step(single.most) for single in singles.values()]
-    steps = [step for step in whole if step is not None] + _debt_steps(situation)
-    chosen = _first_admissible(situation, sorted(steps, key=Step.rank), tried)
-    if chosen is None or chosen.name not in singles:
-        return chosen
-    single = singles[chosen.name]
-    count = _smallest(
-        single.step,
-        lambda n: _tiers_after(situation, [(single.leg, single.contracts(n))]),
-        single.most,
-        situation.exit,
-    )
-    return single.step(count)
+
+def _unhedged(situation: Situation, tried: list[str]) -> Plan | None:
+    legs = {leg.name: _Single(situation, leg).sizes() for leg in situation.legs()}
+    return _ranked(situation, legs | _debt_sizes(situation), tried)

@@ -30,6 +30,8 @@ class Row:
     high: dict[int, Floats]
     largest: float
     smallest: float
+    since: int
+    """The first tick at which there is a price."""
 
 
 class FloatPrices:
@@ -61,6 +63,10 @@ class FloatPrices:
             values = self._symbol(name) if "/" in name else self._index(name)
             row = self._rows[name] = self._built(values)
         return row
+
+    def since(self, names: Iterable[str]) -> int:
+        """Return the first tick at which all of these rows have a price."""
+        return max((self.row(name).since for name in names), default=0)
 
     def changed(self, names: Iterable[str], ticks: Ints) -> Flags:
         """Return by tick whether any of these rows changes there."""
@@ -132,4 +138,5 @@ class FloatPrices:
             high,
             float(known.max()) if known.size else 0.0,
             float(known.min()) if known.size else 1.0,
+            int(np.argmin(np.isnan(values))) if known.size else self.ticks,
         )

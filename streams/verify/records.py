@@ -10,7 +10,15 @@ __all__ = ["ACCOUNT_TOPICS", "COMMAND_TOPICS", "TOPICS", "History", "Record"]
 
 ACCOUNT_TOPICS = ("accounts", "transfers", "orders", "fills")
 COMMAND_TOPICS = ("warnings", "order-cancels", "reductions", "episodes")
-TOPICS = (*ACCOUNT_TOPICS, *COMMAND_TOPICS, "ticks", "reference", "heartbeats", "dead-letters")
+TOPICS = (
+    *ACCOUNT_TOPICS,
+    *COMMAND_TOPICS,
+    "interest",
+    "ticks",
+    "reference",
+    "heartbeats",
+    "dead-letters",
+)
 
 
 class Record(NamedTuple):

@@ -69,6 +69,8 @@ class VerifyReport:
     """Exact assessments that were made again."""
     crossings_answered: int = 0
     crossings_excused: Counter[str] = field(default_factory=Counter)
+    unjudged: Counter[str] = field(default_factory=Counter)
+    """What rests on more than one account's history, so that it was let pass."""
     notes: list[str] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
 
@@ -116,6 +118,7 @@ class VerifyReport:
             ("assessed again exactly", f"{self.assessed:,}"),
             ("crossings", crossings),
             ("excused because", _counts(self.crossings_excused)),
+            ("not judged", _counts(self.unjudged)),
             ("violations", _counts(Counter(v.rule for v in self.violations))),
         ]
 

@@ -7,12 +7,15 @@ from decimal import Decimal
 
 import numpy as np
 
+from streams.verify.assessing import assess
 from streams.verify.book import Book
+from streams.verify.box import Box
 from streams.verify.catalog import ReferenceSet
-from streams.verify.figures import Unpriced, assess
+from streams.verify.figures import Figures, Unpriced
+from streams.verify.float_isolated import IsolatedModel
 from streams.verify.floats import FloatTables
 from streams.verify.market import VIA, Market
-from streams.verify.model import Box, Model
+from streams.verify.model import Model
 from streams.verify.prices import Flags, FloatPrices, Ints
 
 __all__ = ["Screen", "Span"]
@@ -36,11 +39,18 @@ class Screen:
         prices: FloatPrices,
         market: Market,
         tables: FloatTables,
+        key: str | None = None,
     ) -> None:
-        self._book, self._reference = book, reference
+        self.book, self._reference, self.key = book, reference, key
         self._prices, self._market = prices, market
-        self._model = Model(book, reference, prices, tables)
-        self._keys = _symbols(self._model.rows)
+        account = Model(book, reference, prices, tables)
+        self._model: Model | IsolatedModel = account
+        if key is not None:
+            self._model = IsolatedModel(book, key, reference, prices, account)
+        names = [*self._model.rows, *self._model.needs]
+        self._keys = [*_symbols(names), *_forwards(names, reference)]
+        self._since = prices.since(self._model.needs)
+        """Before it a price lacks, whether or not the bounds tell of it."""
         self.assessed = 0
 
     def crossed(self, span: Span, below: Decimal | None, above: Decimal | None) -> Ints:
@@ -49,6 +59,7 @@ class Screen:
         Of ticks that repeat the prices before them only the first of the span is looked at.
         """
         nothing = np.empty(0, dtype=np.int64)
+        span = Span(max(span.first, self._since), span.last)
         if span.first > span.last:
             return nothing
         if above is None and (below is None or self._clear(span, below)):
@@ -65,8 +76,9 @@ class Screen:
         requirement = np.broadcast_to(requirement, ticks.shape)
         surely = np.zeros(ticks.shape, dtype=bool)
         near = np.zeros(ticks.shape, dtype=bool)
+        priced = ticks >= self._since
         if self._model.idle:  # no ratio at any price, which is above every level
-            return ~np.isnan(equity) if above is not None else surely
+            return ~np.isnan(equity) & priced if above is not None else surely
         none = requirement <= self._model.margin
         for level, under in ((below, True), (above, False)):
             if level is None:
@@ -78,7 +90,8 @@ class Screen:
             near |= np.abs(slack) <= margin
             if under:
                 near |= far & none
-        for place in np.flatnonzero(near & ~surely):
+        surely &= priced
+        for place in np.flatnonzero(near & priced & ~surely):
             ratio = self.ratio(int(ticks[place]))
             if isinstance(ratio, Unpriced):
                 continue
@@ -87,26 +100,25 @@ class Screen:
             surely[place] = low or high
         return surely
 
+    def figures(self, tick: int) -> Figures | Unpriced:
+        """Return the exact figures at a tick."""
+        self.assessed += 1
+        quotes = self._market.quotes(self._prices.offset(tick), self._keys)
+        figures = assess(self.book, quotes, self._reference)
+        return figures if isinstance(figures, Unpriced) else figures.of(self.key)
+
     def ratio(self, tick: int) -> Decimal | Unpriced | None:
         """Return the exact ratio at a tick."""
-        self.assessed += 1
-        quotes = self._market.quotes(self._prices.offset(tick), self._keys)
-        figures = assess(self._book, quotes, self._reference)
+        figures = self.figures(tick)
         return figures if isinstance(figures, Unpriced) else figures.ratio
-
-    def oc_1(self, tick: int) -> bool:
-        """Return whether the order test holds at a tick, so that orders must be cancelled."""
-        self.assessed += 1
-        quotes = self._market.quotes(self._prices.offset(tick), self._keys)
-        figures = assess(self._book, quotes, self._reference)
-        return not isinstance(figures, Unpriced) and figures.oc_1
 
     def used(self, tick: int) -> frozenset[str]:
         """Return the symbol/kind of every price that the figures at a tick are made of."""
-        keys = _symbols([*self._model.rows, *self._book.balances])
+        names = [*self._model.rows, *self._model.needs, *self.book.balances]
+        keys = [*_symbols(names), *_forwards(names, self._reference)]
         quotes = self._market.quotes(self._prices.offset(tick), keys)
-        figures = assess(self._book, quotes, self._reference)
-        return frozenset() if isinstance(figures, Unpriced) else figures.used
+        figures = assess(self.book, quotes, self._reference)
+        return frozenset() if isinstance(figures, Unpriced) else figures.of(self.key).used
 
     def _at(self, ticks: Ints) -> Box:
         rows = {name: self._prices.row(name).values[ticks] for name in self._model.rows}
@@ -170,3 +182,14 @@ def _symbols(rows: list[str]) -> list[str]:
             for via in VIA:
                 keys += [f"{name}-{via}/index", f"{via}-USD/index"]
     return list(dict.fromkeys(keys))
+
+
+def _forwards(rows: list[str], reference: ReferenceSet) -> list[str]:
+    """Return the marks that may serve as forwards of the options among the rows (MM-3)."""
+    found: dict[str, None] = {}
+    for name in rows:
+        spec = reference.instruments.get(name.removesuffix("/mark"))
+        if spec is not None and spec.kind == "option":
+            futures = reference.futures_of(spec.underlying, spec.expiry)
+            found.update(dict.fromkeys(f"{future}/mark" for future in futures))
+    return list(found)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from monitor.exact import ONE, ZERO
-from monitor.schema import Fees, Instrument, Policy, PositionSide, Side
-from streams.verify.book import Book, Position
+from monitor.schema import (
+    BorrowTier,
+    Fees,
+    Instrument,
+    Policy,
+    PositionSide,
+    PositionTier,
+    Side,
+)
+from streams.verify.assessing import assess
+from streams.verify.black76 import coin_delta
+from streams.verify.book import Book, Position, is_inverse
 from streams.verify.catalog import ReferenceSet
-from streams.verify.figures import Figures, Unpriced, assess
+from streams.verify.figures import Figures, Unpriced
 from streams.verify.market import Quotes
-from streams.verify.tables import notional
+from streams.verify.options import forward_key
+from streams.verify.tables import group_sizes, notional, tier_index
 
 __all__ = ["Leg", "Planned", "Situation", "Step", "ceil_to", "floor_to"]
 
@@ -39,19 +51,31 @@ class Planned:
     position_side: PositionSide | None = None
     bankruptcy_price: Decimal | None = None
     from_tier: int | None = None
+    to_tier: int | None = None
     fee_usd: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """A cross derivative position; `delta` in coins of the underlying, signed (RD-2)."""
+    """A cross derivative position that may be reduced (RD-2, RD-4)."""
 
     instrument: str
     side: PositionSide
     position: Position
     spec: Instrument
     mark: Decimal
-    delta: Decimal
+    unit_delta: Decimal
+    """Delta of one contract when long, in coin: of a put negative."""
+
+    @property
+    def delta(self) -> Decimal:
+        """Signed delta in coin: of a short put positive."""
+        return self.position.quantity * self.unit_delta
+
+    @property
+    def is_option(self) -> bool:
+        """Whether it is a short option; long ones are no legs (RD-4)."""
+        return self.spec.kind == "option"
 
     @property
     def closing_side(self) -> Side:
@@ -75,8 +99,7 @@ class Leg:
 
     def delta_of(self, contracts: Decimal) -> Decimal:
         """Return the unsigned delta of some contracts, in coin."""
-        size = contracts * self.spec.contract_value * self.spec.multiplier
-        return size / self.mark if self.spec.inverse else size
+        return contracts * abs(self.unit_delta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +143,13 @@ class Step:
 
 
 class Situation:
-    """Book, prices and reference set of one decision."""
+    """Book, prices, reference set and time (epoch ms) of one decision."""
 
     def __init__(
-        self, book: Book, quotes: Quotes, reference: ReferenceSet, before: Figures
+        self, book: Book, quotes: Quotes, reference: ReferenceSet, before: Figures, now: int
     ) -> None:
         self.book, self.quotes, self.reference, self.before = book, quotes, reference, before
+        self.now = now
         self.fees: Fees = reference.fees_of(book.settings.fee_schedule)
         self.policy: Policy = reference.policy
         self.mode = book.settings.mode
@@ -136,14 +160,22 @@ class Situation:
         return self.quotes.index(currency)
 
     def legs(self) -> list[Leg]:
-        """Return the derivative positions by instrument and side."""
+        """Return the derivative positions by instrument and side; long options are none (RD-4)."""
         legs = []
         for (name, side), position in sorted(self.book.positions.items()):
             spec, mark = self.reference.instruments[name], self.quotes.mark(name) or ZERO
-            size = position.quantity * spec.contract_value * spec.multiplier
-            delta = size / mark if spec.inverse else size
-            legs.append(Leg(name, side, position, spec, mark, delta))
+            if spec.kind == "option" and position.quantity > 0:
+                continue
+            legs.append(Leg(name, side, position, spec, mark, self._unit_delta(spec, mark)))
         return legs
+
+    def _unit_delta(self, spec: Instrument, mark: Decimal) -> Decimal:
+        size = spec.contract_value * spec.multiplier
+        if spec.kind != "option":
+            return size / mark if spec.inverse else size
+        key = forward_key(self.reference, self.quotes, spec)
+        forward = self.quotes[key] if key is not None else self.index(spec.underlying)
+        return size * coin_delta(spec, mark, forward or ZERO, self.now)
 
     def underlying_price(self, leg: Leg) -> Decimal:
         """Return the USD index of a leg's underlying, its mark when there is no index."""
@@ -153,14 +185,17 @@ class Situation:
         return leg.mark if leg.spec.inverse else leg.mark * (self.index(leg.spec.quote) or ONE)
 
     def value_of(self, leg: Leg, contracts: Decimal) -> Decimal:
-        """Return the USD notional of some contracts of a leg at mark."""
+        """Return the USD notional of some contracts of a leg at mark, of options at the index."""
+        if leg.is_option:
+            size = contracts * leg.spec.contract_value * leg.spec.multiplier
+            return size * self.underlying_price(leg)
         quote = self.index(leg.spec.settle or "") or ZERO
         return notional(leg.spec, contracts, leg.mark, quote)
 
     def fee_of(self, leg: Leg, contracts: Decimal) -> Decimal:
         """Return the taker fee of closing some contracts, in the settle currency."""
         size = contracts * leg.spec.contract_value * leg.spec.multiplier
-        value = size / leg.mark if leg.spec.inverse else size * leg.mark
+        value = size / leg.mark if is_inverse(leg.spec) else size * leg.mark
         return value * self.fees.derivative_taker
 
     def close(self, book: Book, leg: Leg, contracts: Decimal, *, fee: bool = True) -> None:
@@ -181,7 +216,34 @@ class Situation:
         after = assess(book, self.quotes, self.reference)
         if isinstance(after, Unpriced):
             return None
+        if phase != "takeover":
+            actions = tuple(self._tiered(action, book, after, name) for action in actions)
         return Step(phase, actions, book, after, self.before, name, delta_usd)
+
+    def _tiered(self, action: Planned, book: Book, after: Figures, name: str) -> Planned:
+        """Say which tier an action leads from and to: of its contracts, else of the debt it pays."""
+        tiers: Sequence[PositionTier | BorrowTier]
+        side = action.position_side
+        if action.action == "close" and action.instrument is not None and side is not None:
+            spec = self.reference.instruments[action.instrument]
+            tiers, place = spec.position_tiers, (spec.family, spec.kind)
+            held = (action.instrument, side) in book.positions
+            sizes = [group_sizes(b, f.opening, self.reference) for b, f in self._both(book, after)]
+            first, last = (size.get(place, ZERO) for size in sizes)
+        else:
+            owed = action.currency if action.action == "repay" else name
+            tiers = self.reference.currencies[owed or ""].borrow_tiers
+            if not tiers:
+                return action
+            now = after.coins.get(owed or "")
+            held = now is not None and now.liability > 0
+            first = self.before.coins[owed or ""].potential
+            last = now.potential if now is not None else ZERO
+        leads_to = tier_index(tiers, last) + 1 if held else None
+        return replace(action, from_tier=tier_index(tiers, first) + 1, to_tier=leads_to)
+
+    def _both(self, book: Book, after: Figures) -> tuple[tuple[Book, Figures], ...]:
+        return (self.book, self.before), (book, after)
 
     def admissible(self, step: Step) -> bool:
         """RD-7: no sign changes, the requirement does not grow, the ratio does not fall."""

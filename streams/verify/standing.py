@@ -15,7 +15,7 @@ from monitor.schema import (
     Reduction,
     WarningCommand,
 )
-from streams.verify.book import DUST, Book
+from streams.verify.book import DUST, Book, place_of_key
 from streams.verify.emitted import AnyCommand
 
 __all__ = [
@@ -97,14 +97,17 @@ class Due:
 class Standing:
     """An account's escalation between two decisions."""
 
+    key: str | None = None
+    """The isolated position it is about; None for the account's own escalation."""
     number: int = 0
     open: bool = False
     entered: bool = False
     lowest: Decimal | None = None
     """The lowest warning level used in this episode."""
-    cancel: Pending | None = None
+    cancels: tuple[Pending, ...] = ()
+    """The last cancel of each reason; one by ES-4 names every order and stands alone."""
     reduction: Pending | None = None
-    """The last of each that was commanded; only a cancel of new orders stands beside the other."""
+    """The last reduction or conversion that was commanded."""
     given_up: frozenset[str] = frozenset()
     cancelled: bool = False
     """The liquidation stage saw a cancel."""
@@ -118,27 +121,30 @@ class Standing:
 
     def opened(self) -> Standing:
         """Return the standing at the start of the next episode."""
-        return Standing(number=self.number + 1, open=True)
+        return Standing(key=self.key, number=self.number + 1, open=True)
 
     def closed(self) -> Standing:
         """Return the standing after an episode."""
-        return Standing(number=self.number)
+        return Standing(key=self.key, number=self.number)
 
-    def waiting_cancel(self, book: Book, version: int, now: int) -> Pending | None:
-        """Return the cancel that is still pending on this book at this time."""
-        if self.cancel is None or self.cancel.over(book, version, now):
-            return None
-        return self.cancel
+    def waiting_cancels(self, book: Book, version: int, now: int) -> list[Pending]:
+        """Return the cancels that are still pending on this book at this time."""
+        return [cancel for cancel in self.cancels if not cancel.over(book, version, now)]
 
     def waiting(self, book: Book, version: int, now: int) -> bool:
         """Return whether a cancel or a reduction is still pending."""
-        if self.waiting_cancel(book, version, now) is not None:
+        if self.waiting_cancels(book, version, now):
             return True
         return self.reduction is not None and not self.reduction.over(book, version, now)
 
+    @property
+    def commanded(self) -> tuple[Pending, ...]:
+        """What was commanded last, cancels first."""
+        return self.cancels if self.reduction is None else (*self.cancels, self.reduction)
+
     def expiries(self) -> list[int]:
         """Return when what was commanded expires (ms)."""
-        return [p.command.expires_at for p in (self.cancel, self.reduction) if p is not None]
+        return [pending.command.expires_at for pending in self.commanded]
 
     def next_level(self, policy: Policy, mode: str) -> Decimal | None:
         """Return the highest warning level that is not used yet."""
@@ -160,8 +166,7 @@ class Standing:
         """Return the standing in one line."""
         waits = [
             f"{p.command.kind} sequence {p.command.sequence} until {p.command.expires_at}"
-            for p in (self.cancel, self.reduction)
-            if p is not None
+            for p in self.commanded
         ]
         return (
             f"episode {self.number} {'open' if self.open else 'closed'}, warning "
@@ -172,6 +177,8 @@ class Standing:
 
     def due(self, book: Book, version: int, now: int, policy: Policy) -> Due:
         """Return the ratios at which something would be due on this book."""
+        if self.key is not None and self.key not in book.isolated:
+            return self._due_when_gone(policy, book.settings.mode)
         mode = book.settings.mode
         below, what, reduction = self.next_level(policy, mode), "a warning", False
         if below is None:
@@ -189,6 +196,11 @@ class Standing:
             closing = True
         return Due(below, above, reduction, closing, what, what_above)
 
+    def _due_when_gone(self, policy: Policy, mode: str) -> Due:
+        """Nothing is left of the position, so that its episode closes whatever was pending."""
+        above = policy.level("warning_exit", mode) if self.open else None
+        return Due(None, above, what_above="the episode closed")
+
 
 def unnamed_orders(standing: Standing, book: Book, version: int, now: int) -> list[Order]:
     """Return the open orders that a cancel at the liquidation level would still have to name."""
@@ -198,19 +210,35 @@ def unnamed_orders(standing: Standing, book: Book, version: int, now: int) -> li
 
 def named_orders(standing: Standing, book: Book, version: int, now: int) -> frozenset[str]:
     """Return the orders that a pending cancel names."""
-    pending = standing.waiting_cancel(book, version, now)
-    if pending is None or not isinstance(pending.command, OrderCancel):
-        return frozenset()
-    return frozenset(pending.command.order_ids)
+    return frozenset(
+        name
+        for pending in standing.waiting_cancels(book, version, now)
+        if isinstance(pending.command, OrderCancel)
+        for name in pending.command.order_ids
+    )
 
 
 def cancellable(standing: Standing, book: Book) -> list[Order]:
-    """Return the open orders that ES-4 names: not the executor's, not those given up."""
+    """Return the open orders that ES-4 names: not the executor's, not those given up.
+
+    An isolated position's episode names its own alone.
+    """
     return [
         order
         for order in book.open_orders()
-        if order.command_id is None and order.order_id not in standing.given_up
+        if order.command_id is None
+        and order.order_id not in standing.given_up
+        and _belongs(order, standing.key)
     ]
+
+
+def _belongs(order: Order, key: str | None) -> bool:
+    if key is None:
+        return True
+    instrument, side = place_of_key(key)
+    if order.margin_mode != "isolated" or order.instrument != instrument:
+        return False
+    return side in ("net", order.position_side)
 
 
 def after_stuck(standing: Standing, pending: Pending, version: int) -> Standing:
@@ -218,7 +246,8 @@ def after_stuck(standing: Standing, pending: Pending, version: int) -> Standing:
     stuck = replace(pending, stuck_at=version)
     if isinstance(pending.command, OrderCancel):
         given_up = standing.given_up | frozenset(pending.command.order_ids)
-        return replace(standing, cancel=stuck, given_up=given_up)
+        cancels = tuple(stuck if one is pending else one for one in standing.cancels)
+        return replace(standing, cancels=cancels, given_up=given_up)
     return replace(standing, reduction=stuck)
 
 
@@ -236,11 +265,24 @@ def advanced(standing: Standing, command: AnyCommand) -> Standing:
         liquidation = command.reason == "ES-4"
         return replace(
             standing,
-            cancel=Pending(command),
+            cancels=(*_standing_beside(standing, command), Pending(command)),
             cancelled=standing.cancelled or liquidation,
             uncertain=standing.uncertain or (liquidation and standing.reduced),
         )
-    return replace(standing, reduction=Pending(command), reduced=True, steps=standing.steps + 1)
+    reduced = standing.reduced or command.kind == "reduction"
+    pending = Pending(command)
+    return replace(standing, reduction=pending, reduced=reduced, steps=standing.steps + 1)
+
+
+def _standing_beside(standing: Standing, command: OrderCancel) -> list[Pending]:
+    """Return the cancels that a new one does not replace: those of other reasons, ES-4 apart."""
+    if command.reason == "ES-4":
+        return []
+    return [
+        one
+        for one in standing.cancels
+        if isinstance(one.command, OrderCancel) and one.command.reason != command.reason
+    ]
 
 
 def _noticed(standing: Standing, notice: EpisodeNotice) -> Standing:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from monitor.exact import ONE, ZERO
 from monitor.schema import Band, BorrowTier, Currency, Instrument, Policy
-from streams.verify.book import Book
+from streams.verify.book import Book, is_inverse
 from streams.verify.catalog import ReferenceSet
 
 __all__ = [
@@ -83,20 +83,27 @@ def discounted(spec: Currency, eligible: bool, equity: Decimal, price: Decimal) 
 def notional(spec: Instrument, contracts: Decimal, price: Decimal, quote: Decimal) -> Decimal:
     """Return the USD notional of unsigned contracts at `price` (MM-2)."""
     size = contracts * spec.contract_value * spec.multiplier
-    return size if spec.inverse else size * price * quote
+    return size if is_inverse(spec) else size * price * quote
 
 
 def group_sizes(
     book: Book, opening: dict[str, Decimal], reference: ReferenceSet
 ) -> dict[tuple[str, str], Decimal]:
-    """Return the gross contracts by family and kind, opening parts of orders included (MM-2)."""
+    """Return the gross contracts by family and kind, opening parts of orders included (MM-2).
+
+    Of options only what is sold counts, since what is bought carries no margin.
+    """
     sizes: dict[tuple[str, str], Decimal] = {}
     for (name, _), held in book.positions.items():
         spec = reference.instruments[name]
         key = (spec.family, spec.kind)
-        sizes[key] = sizes.get(key, ZERO) + abs(held.quantity)
+        if spec.kind != "option" or held.quantity < 0:
+            sizes[key] = sizes.get(key, ZERO) + abs(held.quantity)
     for order_id, contracts in opening.items():
-        spec = reference.instruments[book.orders[order_id].instrument]
+        order = book.orders[order_id]
+        spec = reference.instruments[order.instrument]
+        if spec.kind == "option" and order.side == "buy":
+            continue
         key = (spec.family, spec.kind)
         sizes[key] = sizes.get(key, ZERO) + contracts
     return sizes

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from monitor.exact import ONE, ZERO
+from streams.verify.assessing import assess
 from streams.verify.book import DUST, Book
 from streams.verify.debts import repay_debt, same_coin_repayment
-from streams.verify.figures import Unpriced, assess
+from streams.verify.figures import Unpriced
+from streams.verify.options import short_option
 from streams.verify.situation import Leg, Planned, Situation, Step
 from streams.verify.tables import counts, first_rate
 
@@ -43,7 +46,7 @@ def _again(situation: Situation, book: Book) -> Situation | None:
     figures = assess(book, situation.quotes, situation.reference)
     if isinstance(figures, Unpriced):
         return None
-    return Situation(book, situation.quotes, situation.reference, figures)
+    return Situation(book, situation.quotes, situation.reference, figures, situation.now)
 
 
 def first_tier_uncovered(situation: Situation) -> bool:
@@ -53,8 +56,8 @@ def first_tier_uncovered(situation: Situation) -> bool:
     needed = ZERO
     for leg in situation.legs():
         value = situation.value_of(leg, leg.size)
-        rate = leg.spec.position_tiers[0].maintenance
-        needed += value * (rate + situation.fees.derivative_taker)
+        needed += _first_maintenance(situation, leg, value)
+        needed += value * situation.fees.derivative_taker
     for name, coin in situation.before.coins.items():
         tiers = situation.reference.currencies[name].borrow_tiers
         rate = tiers[0].maintenance if tiers else ZERO
@@ -63,24 +66,62 @@ def first_tier_uncovered(situation: Situation) -> bool:
     return situation.before.adjusted_equity < needed
 
 
+def _first_maintenance(situation: Situation, leg: Leg, value: Decimal) -> Decimal:
+    if not leg.is_option:
+        return value * leg.spec.position_tiers[0].maintenance
+    option = short_option(situation.reference, situation.quotes, leg.instrument, ZERO)
+    size = leg.size * leg.spec.contract_value * leg.spec.multiplier
+    return size * option.maintenance() * (situation.index(leg.spec.settle or "") or ZERO)
+
+
+def _kept(situation: Situation) -> dict[str, Decimal]:
+    """Return what long options are worth by settle currency: they stay (RD-4)."""
+    found: dict[str, Decimal] = {}
+    for (name, _), held in situation.book.positions.items():
+        spec = situation.reference.instruments[name]
+        if spec.kind == "option" and held.quantity > 0:
+            size = held.quantity * spec.contract_value * spec.multiplier
+            value = size * (situation.quotes.mark(name) or ZERO)
+            found[spec.settle or ""] = found.get(spec.settle or "", ZERO) + value
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What of one coin carries risk, in coin; long options apart."""
+
+    equity: Decimal
+    owed: Decimal
+    price: Decimal
+
+
+def _parts(situation: Situation) -> dict[str, _Part]:
+    """Return what is taken over of every coin: debts, and collateral that counts."""
+    kept, found = _kept(situation), {}
+    for name, coin in situation.before.coins.items():
+        equity, owed = coin.equity, coin.liability
+        if name in kept:
+            equity -= kept[name]
+            owed = max(ZERO, -equity)
+        if owed > 0 or equity < 0 or (equity > 0 and _sellable(situation, name)):
+            found[name] = _Part(equity, owed, coin.price)
+    return found
+
+
 def takeover(situation: Situation) -> Step | None:
     """Return the takeover of all that carries risk; None when nothing does."""
-    coins = {
-        name: coin
-        for name, coin in situation.before.coins.items()
-        if coin.liability > 0 or coin.equity < 0 or (coin.equity > 0 and _sellable(situation, name))
-    }
+    coins = _parts(situation)
     legs = situation.legs()
-    equity = sum((coin.equity * coin.price for coin in coins.values()), ZERO)
+    equity = sum((part.equity * part.price for part in coins.values()), ZERO)
     risk = sum((situation.value_of(leg, leg.size) for leg in legs), ZERO)
-    risk += sum((coin.liability * coin.price for coin in coins.values()), ZERO)
+    risk += sum((part.owed * part.price for part in coins.values()), ZERO)
     if risk == 0:
         return None
     share = equity / risk
     book = situation.book.copy()
     actions = []
     for leg in legs:
-        price = _position_price(leg, share)
+        price = _position_price(situation, leg, share)
         book.trade(leg.instrument, leg.spec, leg.closing_side, leg.side, leg.size, price)
         actions.append(
             Planned(
@@ -121,8 +162,12 @@ def takeover(situation: Situation) -> Step | None:
     return situation.step("takeover", tuple(actions), book, "takeover")
 
 
-def _position_price(leg: Leg, share: Decimal) -> Decimal:
+def _position_price(situation: Situation, leg: Leg, share: Decimal) -> Decimal:
     direction = 1 if leg.position.quantity > 0 else -1
+    if leg.is_option:  # the loss per coin of the underlying is s × its index
+        loss = share * situation.underlying_price(leg)
+        loss /= situation.index(leg.spec.settle or "") or ONE
+        return max(leg.mark - direction * loss, leg.spec.tick)
     if leg.spec.inverse:
         divisor = ONE + direction * share
         price = leg.mark / divisor if divisor > 0 else leg.mark * 1000

@@ -41,8 +41,10 @@ def main() -> int:
             if error is not None:
                 failed.append(seed)
                 sys.stderr.write(f"\nseed {seed}:\n{error}")
-            if sys.stderr.isatty():
-                sys.stderr.write(f"\r{steps:,} steps, {seeds:,} seeds, {len(failed)} failed ")
+            if sys.stderr.isatty() or seeds % 100 == 0:
+                end = "\r" if sys.stderr.isatty() else "\n"
+                sys.stderr.write(f"{steps:,} steps, {seeds:,} seeds, {len(failed)} failed{end}")
+                sys.stderr.flush()
             if steps >= options.steps or len(failed) >= 20:
                 pool.terminate()
                 break

@@ -17,6 +17,7 @@ TOPIC_OF = {
     "warning": "warnings",
     "order_cancel": "order-cancels",
     "reduction": "reductions",
+    "auto_exchange": "reductions",
     "episode": "episodes",
 }
 
@@ -101,10 +102,17 @@ class Scene:
         self.put("heartbeats", "w1", beat)
 
     def command(
-        self, kind: str, account: str, episode: int, symbols: tuple[str, ...], **fields: Any
+        self,
+        kind: str,
+        account: str,
+        episode: int,
+        symbols: tuple[str, ...],
+        position: str | None = None,
+        **fields: Any,
     ) -> dict[str, Any]:
-        """Send a command decided on everything up to here."""
-        episode_id = f"{account}#{episode}"
+        """Send a command decided on everything up to here, about an isolated `position` if any."""
+        subject = account if position is None else f"{account}/{position}"
+        episode_id = f"{subject}#{episode}"
         sequence = self.commands.get(episode_id, 0) + 1
         self.commands[episode_id] = sequence
         value = {
@@ -112,9 +120,10 @@ class Scene:
             "kind": kind,
             "account_id": account,
             "episode_id": episode_id,
+            "position": position,
             "sequence": sequence,
             "attempt": 1,
-            "cause": {"kind": "tick", "symbol": symbols[0], "ts": self.now},
+            "cause": {"kind": "tick", "symbol": next(iter(symbols), None), "ts": self.now},
             "prices": {key: self.last_tick[key][1] for key in symbols},
             "stale_prices": [],
             "rules": ["ES-2"],

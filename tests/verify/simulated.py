@@ -9,12 +9,16 @@ import hashlib
 import json
 import random
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from itertools import islice
 from typing import Any
+
+import msgspec
 
 from monitor.account import EventSource
 from monitor.engine import Decision, Engine
+from monitor.options import value as option_value
 from monitor.reference import entries_of, load_reference
 from monitor.schema import (
     AccountEvent,
@@ -51,14 +55,52 @@ TOPIC_OF = {
     "warning": "warnings",
     "order_cancel": "order-cancels",
     "reduction": "reductions",
+    "auto_exchange": "reductions",
     "episode": "episodes",
 }
 PRICES = {"BTC": 60000.0, "ETH": 3000.0, "SOL": 150.0, "LTC": 80.0, "USDC": 1.0, "USDT": 1.0}
 STABLE = ("USDC", "USDT")
+OPTIONS = (
+    "BTC-USD-261225-50000-P",
+    "BTC-USD-261225-60000-C",
+    "ETH-USD-261225-2500-P",
+    "ETH-USD-261225-3000-C",
+)
+Message = wire.AccountEvent
+
+
+def holds(message: Message, kinds: tuple[str, ...]) -> bool:
+    """Return whether an account has isolated positions, both sides of contracts, or options."""
+    snapshot = message.snapshot
+    held = snapshot.positions if snapshot is not None else []
+    apart = any(position.margin_mode == "isolated" for position in held)
+    options = any(position.instrument in OPTIONS for position in held)
+    has = {"isolated": apart, "options": options, "hedge": message.position_mode == "long_short"}
+    return any(has[kind] for kind in kinds)
+
+
+def without_auto_borrow(message: Message) -> Message:
+    """Return the account with auto-borrow off, so that what it comes to owe is converted (IN-4)."""
+    return msgspec.structs.replace(message, auto_borrow=False)
+
+
+def without_quota(raw: dict[str, Any]) -> None:
+    """Let nothing be owed for free (IN-3)."""
+    for currency in raw["currencies"].values():
+        currency["interest_free_quota"] = "0"
+
+
+def with_small_caps(raw: dict[str, Any]) -> None:
+    """Let few accounts borrow, by their VIP level (BL-2)."""
+    for currency in raw["currencies"].values():
+        currency["vip_caps"] = {"0": "20", "5": "1000"}
 
 
 class Run:
-    """One seeded run through a crash of about half and a recovery."""
+    """One seeded run through a crash of about half and a recovery.
+
+    Of the accounts drawn only those that are `kept` take part, changed by `changed`.
+    """
 
     def __init__(
         self,
@@ -68,16 +110,23 @@ class Run:
         policy: Mapping[str, Any] | None = None,
         faults: Faults | None = None,
         max_age: int = 100_000,
+        options: bool = False,
+        kept: Callable[[Message], bool] = lambda _: True,
+        changed: Callable[[Message], Message] = lambda message: message,
+        reference: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
         self.rng = random.Random(seed)
         self.now = START
         self.topics: dict[str, list[Record]] = {}
         swaps = [f"{coin}-USDT-SWAP" for coin in PRICES if coin not in STABLE]
         self.symbols = [f"{coin}-USD" for coin in PRICES] + swaps + ["BTC-USD-SWAP"]
+        self.symbols += OPTIONS if options else ()
         raw = demo_reference(
             symbols=self.symbols,
             policy={"max_age_seconds": {"*": str(max_age)}, **(policy or {})},
         )
+        reference(raw)
+        self.listed = raw["instruments"]
         self.engine = Engine(load_reference(raw, sha256=self._publish(entries_of(raw))))
         settings = SimulateSettings(
             accounts=accounts,
@@ -95,8 +144,9 @@ class Run:
         self.factor = dict.fromkeys(PRICES, 1.0)
         self.unread: dict[str, deque[int]] = {topic: deque() for topic in MODELS}
         self.commands: deque[tuple[str, wire.Command]] = deque()
-        start = {s: Decimal(str(PRICES[s.split("-")[0]])) for s in self.symbols}
-        for message in generate(accounts, seed, start, Catalogue.of(raw), ts=START):
+        start = {symbol: Decimal(f"{self._price(symbol):.6g}") for symbol in self.symbols}
+        drawn: Iterator[Message] = generate(40 * accounts, seed, start, Catalogue.of(raw), ts=START)
+        for message in islice(map(changed, filter(kept, drawn)), accounts):
             self.exchange.books.apply(message)
             data = wire.encode(message)
             self.unread["accounts"].append(self.put("accounts", message.account_id, data))
@@ -120,15 +170,27 @@ class Run:
         self.put("reference", "set", json.dumps(closing).encode())
         return sha256
 
+    def _price(self, symbol: str) -> float:
+        """Return a symbol's price without noise; of an option in coin, at a volatility of 70 %."""
+        coin = symbol.split("-", 1)[0]
+        index = PRICES[coin] * self.factor[coin]
+        if symbol not in OPTIONS:
+            return index
+        listed = self.listed[symbol]
+        years = (listed["expiry"] - self.now) / (365 * 24 * 3600 * 1000)
+        kind, strike = listed["option_type"], float(listed["strike"])
+        return max(1e-4, option_value(kind, index, strike, years, 0.7) / index)
+
     def tick(self, symbol: str) -> tuple[Tick, int]:
         """Publish a price of `symbol`, half a second later than the last tick."""
         self.now += STEP_MS
         coin = symbol.split("-", 1)[0]
-        noise = 0.0003 if coin in STABLE or symbol.endswith("SWAP") else 0.0
-        price = PRICES[coin] * self.factor[coin] * (1 + self.rng.gauss(0, noise))
+        marked = symbol.endswith("SWAP") or symbol in OPTIONS
+        noise = 0.0003 if coin in STABLE or marked else 0.0
+        price = self._price(symbol) * (1 + self.rng.gauss(0, noise))
         value = {
             "symbol": symbol,
-            "kind": "mark" if symbol.endswith("SWAP") else "index",
+            "kind": "mark" if marked else "index",
             "price": format(Decimal(f"{price:.6g}"), "f"),
             "ts": self.now,
             "seq": len(self.topics.get("ticks", ())),

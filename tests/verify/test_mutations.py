@@ -11,24 +11,35 @@ import pytest
 
 from streams.verify import History, Record, VerifyReport, check
 from tests.verify.scene import NAMESPACE, TOPIC_OF, Scene
+from tests.verify.test_worked_commands import EPISODES
 from tests.verify.worked import (
     BORROWER,
     REFERENCE,
     SPOT,
+    SWAP,
     figures,
     spot_episode,
     swap_episode,
 )
+from tests.verify.worked_coins import (
+    borrowed_past_the_cap,
+    converted,
+    order_past_the_cash,
+    order_past_the_cash_by_funding,
+)
+from tests.verify.worked_isolated import isolated_contract, margin_position
+from tests.verify.worked_steps import capped, cut_step, small_debt_step, sold_call, swap_holders
 
-EPISODES: list[Callable[[], Scene]] = [spot_episode, swap_episode]
-COMMANDS = [(number, index) for number, count in ((0, 8), (1, 3)) for index in range(count)]
+COUNTS = (8, 3, 7, 7, 3, 3, 3, 3, 5, 5, 3)
+"""Commands of each worked episode."""
+COMMANDS = [(number, index) for number, count in enumerate(COUNTS) for index in range(count)]
 
 
 def places(history: History) -> Iterator[tuple[str, int, dict[str, Any]]]:
     """Yield topic, offset and content of every command in the order of its sequence."""
     found = [
         (topic, record.offset, json.loads(record.value or b""))
-        for topic in TOPIC_OF.values()
+        for topic in sorted(set(TOPIC_OF.values()))
         for record in history.of(topic)
     ]
     yield from sorted(found, key=lambda item: item[2]["sequence"])
@@ -63,7 +74,7 @@ def test_the_worked_episodes_hold_every_kind_of_command() -> None:
     kinds = {c["kind"] for make in EPISODES for _, _, c in places(make().history())}
 
     assert kinds == set(TOPIC_OF)
-    assert [len(list(places(make().history()))) for make in EPISODES] == [8, 3]
+    assert tuple(len(list(places(make().history()))) for make in EPISODES) == COUNTS
 
 
 @pytest.mark.parametrize(("number", "index"), COMMANDS)
@@ -79,7 +90,8 @@ def test_a_dropped_command_is_found(number: int, index: int) -> None:
 @pytest.mark.parametrize("field", ["ratio", "adjusted_equity", "maintenance_margin"])
 def test_an_altered_figure_is_found(number: int, index: int, field: str) -> None:
     history, topic, offset, content = command(number, index)
-    altered = {**content, field: format(Decimal(content[field]) + Decimal("1e-20"), "f")}
+    value = Decimal(content[field] or 0) + Decimal("1e-19")  # a ratio where there is none
+    altered = {**content, field: format(value, "f")}
 
     report = check(replaced(history, topic, offset, altered))
 
@@ -97,6 +109,7 @@ def test_an_altered_figure_is_found(number: int, index: int, field: str) -> None
         ("episode_id", "A#7"),
         ("sequence", 77),
         ("stale_prices", ["BTC-USD/index"]),
+        ("position", "BTC-USD-SWAP/isolated/net"),
     ],
 )
 def test_an_altered_field_is_found(number: int, index: int, field: str, value: Any) -> None:
@@ -138,28 +151,61 @@ def test_a_re_send_with_other_bytes_is_found(number: int, index: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "path", "value", "rule"),
+    ("make", "path", "value", "rule"),
     [
-        (0, ("order_ids", 0), "o2", "decision"),
-        (0, ("actions", 0, "quantity"), "0.6406", "reduction"),
-        (0, ("actions", 0, "instrument"), "ETH-USDT", "reduction"),
-        (0, ("actions", 1, "quantity"), "20001.85", "reduction"),
-        (0, ("actions", 1, "bankruptcy_price"), "1.02", "reduction"),
-        (0, ("expected_ratio",), "9.13", "reduction"),
-        (0, ("phase",), "full", "reduction"),
-        (0, ("level",), "1.5", "decision"),
-        (1, ("actions", 0, "quantity"), "99", "reduction"),
-        (1, ("actions", 0, "side"), "buy", "reduction"),
-        (1, ("actions", 0, "notional_usd"), "56501", "reduction"),
-        (1, ("actions", 0, "bankruptcy_price"), "55999.7", "reduction"),
-        (1, ("step",), 2, "reduction"),
+        (spot_episode, ("order_ids", 0), "o2", "decision"),
+        (spot_episode, ("actions", 0, "quantity"), "0.6406", "reduction"),
+        (spot_episode, ("actions", 0, "instrument"), "ETH-USDT", "reduction"),
+        (spot_episode, ("actions", 1, "quantity"), "20001.85", "reduction"),
+        (spot_episode, ("actions", 1, "bankruptcy_price"), "1.02", "reduction"),
+        (spot_episode, ("expected_ratio",), "9.13", "reduction"),
+        (spot_episode, ("phase",), "full", "reduction"),
+        (spot_episode, ("level",), "1.5", "decision"),
+        (swap_episode, ("actions", 0, "quantity"), "99", "reduction"),
+        (swap_episode, ("actions", 0, "side"), "buy", "reduction"),
+        (swap_episode, ("actions", 0, "notional_usd"), "56501", "reduction"),
+        (swap_episode, ("actions", 0, "bankruptcy_price"), "55999.7", "reduction"),
+        (swap_episode, ("step",), 2, "reduction"),
+        (isolated_contract, ("order_ids", 0), "o2", "decision"),
+        (isolated_contract, ("actions", 0, "quantity"), "49", "reduction"),
+        (isolated_contract, ("actions", 0, "fee_usd"), "13.62", "reduction"),
+        (isolated_contract, ("actions", 0, "bankruptcy_price"), "54000.1", "reduction"),
+        (isolated_contract, ("phase",), "full", "reduction"),
+        (isolated_contract, ("expected_ratio",), "1.66", "reduction"),
+        (margin_position, ("actions", 0, "quantity"), "6.666", "reduction"),
+        (margin_position, ("actions", 0, "position_side"), "long", "reduction"),
+        (margin_position, ("phase",), "unhedged", "reduction"),
+        (margin_position, ("actions", 0, "to_tier"), 2, "reduction"),
+        (order_past_the_cash, ("order_ids", 0), "o2", "decision"),
+        (order_past_the_cash, ("order_ids",), ["o1", "o2"], "decision"),
+        (order_past_the_cash, ("reason",), "IN-5", "decision"),
+        (order_past_the_cash_by_funding, ("reason",), "OC-2", "decision"),
+        (borrowed_past_the_cap, ("reason",), "OC-1", "decision"),
+        (converted, ("actions", 0, "quantity"), "0.1668", "reduction"),
+        (converted, ("actions", 0, "from_tier"), 1, "reduction"),
+        (converted, ("actions", 0, "to_tier"), 2, "reduction"),
+        (converted, ("phase",), "unhedged", "reduction"),
+        (converted, ("kind",), "reduction", "decision"),
+        (sold_call, ("actions", 0, "quantity"), "9", "reduction"),
+        (sold_call, ("actions", 1, "quantity"), "2", "reduction"),
+        (sold_call, ("actions", 1, "notional_usd"), "6000", "reduction"),
+        (sold_call, ("actions", 1, "bankruptcy_price"), "1.0167", "reduction"),
+        (sold_call, ("phase",), "unhedged", "reduction"),
+        (capped, ("actions", 0, "quantity"), "34", "reduction"),
+        (capped, ("actions", 0, "capped_usd"), "60000", "reduction"),
+        (capped, ("actions", 0, "capped_usd"), "19000", "reduction"),
+        (capped, ("actions", 0, "capped_usd"), None, "reduction"),
+        (small_debt_step, ("actions", 0, "quantity"), "0.0046", "reduction"),
+        (small_debt_step, ("actions", 1, "quantity"), "141", "reduction"),
     ],
 )
 def test_altered_content_is_found(
-    number: int, path: tuple[Any, ...], value: Any, rule: str
+    make: Callable[[], Scene], path: tuple[Any, ...], value: Any, rule: str
 ) -> None:
-    history = EPISODES[number]().history()
+    history = make().history()
     topic, offset, content = next(place for place in places(history) if path[0] in place[2])
+    if path == ("kind",):
+        topic, offset, content = next(p for p in places(history) if p[2]["kind"] != "episode")
     target: Any = content
     for key in path[:-1]:
         target = target[key]
@@ -234,3 +280,107 @@ def test_a_warning_never_cleared_is_found() -> None:
         scene.topics[topic].pop()
 
     assert rules(check(scene.history())) == {"crossing"}
+
+
+@pytest.mark.parametrize("make", [order_past_the_cash, borrowed_past_the_cap, converted])
+def test_what_orders_or_debts_ask_for_and_nobody_answered_is_found(
+    make: Callable[[], Scene],
+) -> None:
+    scene = make()
+    for topic in set(TOPIC_OF.values()):
+        scene.topics.pop(topic, None)
+
+    assert rules(check(scene.history())) == {"crossing"}
+
+
+@pytest.mark.parametrize("make", [isolated_contract, margin_position])
+def test_mr_3_a_position_that_nobody_warned_of_is_found(make: Callable[[], Scene]) -> None:
+    scene = make()
+    for topic in set(TOPIC_OF.values()):
+        scene.topics.pop(topic, None)
+
+    report = check(scene.history())
+
+    assert rules(report) == {"crossing"}
+    assert report.violations[0].expected.startswith("a warning: ratio 2.")
+
+
+def test_mr_3_the_episode_of_a_position_that_is_gone_must_close() -> None:
+    scene = margin_position()
+    for topic in ("episodes", "warnings"):
+        scene.topics[topic].pop()
+
+    assert rules(check(scene.history())) == {"crossing"}
+
+
+def test_rd_6_more_than_the_cap_in_one_second_is_found() -> None:
+    apart, together = swap_holders("P", "R"), swap_holders("P", "R")
+    for scene in (apart, together):
+        cut_step(scene, "P")
+        if scene is apart:
+            scene.now += 1_000
+        cut_step(scene, "R")
+        scene.heartbeat()
+
+    assert check(apart.history()).clean
+    report = check(together.history())
+    assert rules(report) == {"caps"}
+    assert report.violations[0].found == "39550 USD"
+
+
+def test_rd_6_a_step_that_the_caps_may_hold_back_is_counted() -> None:
+    scene = swap_holders("P", "R")
+    cut_step(scene, "P")
+    fallen = figures("1500", "3390", "84.75", "multi_currency", "liquidation")
+    scene.command("episode", "R", 1, SWAP, state="opened", **fallen)
+    scene.command("warning", "R", 1, SWAP, state="entered", level="1.2", **fallen)
+    scene.heartbeat()
+
+    report = check(scene.history())
+
+    assert report.clean, "\n".join(report.lines())
+    assert sum(report.unjudged.values()) == 1
+
+
+def test_rd_6_a_step_that_no_cap_can_hold_back_is_missed() -> None:
+    scene = swap_holders("P", "R")
+    fallen = figures("1500", "3390", "84.75", "multi_currency", "liquidation")
+    for account in ("P", "R"):
+        scene.command("episode", account, 1, SWAP, state="opened", **fallen)
+        scene.command("warning", account, 1, SWAP, state="entered", level="1.2", **fallen)
+    scene.heartbeat()
+
+    assert "decision" in rules(check(scene.history()))
+
+
+@pytest.mark.parametrize(
+    "make", [order_past_the_cash, borrowed_past_the_cap, converted, isolated_contract]
+)
+def test_an_answer_that_comes_late_is_found(make: Callable[..., Scene]) -> None:
+    assert check(make().history()).clean
+    assert "crossing" in rules(check(make(late=True).history()))
+
+
+def test_rd_6_a_whole_step_past_the_cap_that_lots_would_keep_is_found() -> None:
+    scene = swap_episode()
+    capped_policy = {**REFERENCE["policy"], "symbol_caps": {"BTC-USDT-SWAP": "56000"}}
+    uncapped = check(scene.history())
+    told = Scene({**REFERENCE, "policy": capped_policy})
+    topics = {**scene.topics, "reference": told.topics["reference"]}
+    raw = {
+        topic: [
+            record._replace(
+                value=(record.value or b"").replace(
+                    scene.reference.encode(), told.reference.encode()
+                )
+            )
+            for record in records
+        ]
+        for topic, records in topics.items()
+    }
+
+    report = check(History(raw))
+
+    assert uncapped.clean
+    assert rules(report) == {"reduction"}
+    assert report.violations[0].expected == "a step cut to the cap of BTC-USDT-SWAP"

@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 
 from monitor.schema import AccountSettings, Currency, Fees, Instrument, Policy
-from streams.verify.book import Book, applied
+from streams.verify.assessing import assess
+from streams.verify.book import Book
 from streams.verify.catalog import ReferenceSet
-from streams.verify.figures import Figures, Unpriced, assess
+from streams.verify.figures import Figures, Unpriced
+from streams.verify.folding import applied
 from streams.verify.market import Quotes
 from streams.verify.plan import next_step
 from streams.verify.situation import Situation, Step
 from streams.verify.tables import discounted
+from tests.verify.scene import START
 from tests.verify.worked import REFERENCE
 
 D = Decimal
@@ -97,7 +100,7 @@ def figures(of: Book, at: Quotes, using: ReferenceSet) -> Figures:
 
 def planned(of: Book, at: Quotes, using: ReferenceSet) -> Step:
     """Return the next reduction step."""
-    step = next_step(Situation(of, at, using, figures(of, at, using))).step
+    step = next_step(Situation(of, at, using, figures(of, at, using), START)).step
     assert step is not None
     return step
 

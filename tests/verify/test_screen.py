@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.schema import AccountSettings
-from streams.verify.book import Book, applied
+from streams.verify.assessing import assess
+from streams.verify.book import Book
 from streams.verify.catalog import ReferenceSet, published_sets
-from streams.verify.figures import Unpriced, assess
+from streams.verify.figures import Unpriced
 from streams.verify.floats import FloatTables
+from streams.verify.folding import applied
 from streams.verify.market import Market, read_market
 from streams.verify.prices import FloatPrices
 from streams.verify.screen import Screen, Span
@@ -28,6 +30,12 @@ SYMBOLS: dict[str, int | str] = {
     "BTC-USDT-SWAP/mark": 30000,
     "BTC-USD-SWAP/mark": 30000,
 }
+OPTION_SYMBOLS: dict[str, int | str] = {
+    "BTC-USDT-231229/mark": 30500,
+    "BTC-USD-231229-60000-C/mark": "0.02",
+    "BTC-USDT-231229-50000-P/mark": 20000,
+}
+OPTIONS = ("BTC-USD-231229-60000-C", "BTC-USDT-231229-50000-P")
 CONTRACTS = ("BTC-USDT-SWAP", "BTC-USD-SWAP")
 PAIRS = ("BTC-USDT", "ETH-USDT")
 
@@ -47,11 +55,15 @@ def _reference(draw: st.DrawFn) -> dict[str, Any]:
     return {**REFERENCE, "currency:BTC": currency}
 
 
-def _orders(draw: st.DrawFn, quantities: st.SearchStrategy[int]) -> list[dict[str, Any]]:
+def _orders(
+    draw: st.DrawFn, quantities: st.SearchStrategy[int], mode: str, *, everything: bool = False
+) -> list[dict[str, Any]]:
     orders = []
+    names = PAIRS + (CONTRACTS if mode != "spot" else ()) + (OPTIONS if everything else ())
+    prices = {"ETH-USDT": "2100", OPTIONS[0]: "0.03", OPTIONS[1]: "21000"}
     for number in range(draw(st.integers(0, 3))):
-        name = draw(st.sampled_from(PAIRS + CONTRACTS))
-        price: str | None = "2100" if name == "ETH-USDT" else "31000"
+        name = draw(st.sampled_from(names))
+        apart = everything and name not in OPTIONS and draw(st.booleans())
         orders.append(
             {
                 "account_id": "A",
@@ -60,7 +72,9 @@ def _orders(draw: st.DrawFn, quantities: st.SearchStrategy[int]) -> list[dict[st
                 "version": 1,
                 "instrument": name,
                 "side": draw(st.sampled_from(["buy", "sell"])),
-                "price": price if draw(st.booleans()) else None,
+                "margin_mode": "isolated" if apart else "cross",
+                "leverage": "4" if apart and draw(st.booleans()) else None,
+                "price": prices.get(name, "31000") if draw(st.booleans()) else None,
                 "quantity": str(abs(draw(quantities)) + 1),
                 "filled_quantity": "0",
                 "status": "open",
@@ -71,18 +85,54 @@ def _orders(draw: st.DrawFn, quantities: st.SearchStrategy[int]) -> list[dict[st
     return orders
 
 
+def _apart(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Draw isolated positions: a derivative of each kind, a margin position each way."""
+    found = []
+    for name in ("BTC-USDT-SWAP", "BTC-USD-SWAP", "ETH-USDT"):
+        quantity = draw(st.integers(-40, 40))
+        if quantity and draw(st.booleans()):
+            spot = name == "ETH-USDT"
+            in_base = spot and draw(st.booleans())
+            owes = "ETH" if quantity < 0 else "USDT"
+            found.append(
+                {
+                    "instrument": name,
+                    "margin_mode": "isolated",
+                    "quantity": str(quantity),
+                    "entry_price": "1950" if spot else "29000",
+                    "margin": "1.5" if name == "BTC-USD-SWAP" or in_base else "3000",
+                    "margin_currency": "ETH" if in_base else None,
+                    "liability": str(abs(quantity) * (1 if owes == "ETH" else 1950))
+                    if spot
+                    else None,
+                    "liability_currency": owes if spot else None,
+                    "accrued_interest": "0.25" if spot else "0",
+                }
+            )
+    return found
+
+
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[Scene, dict[str, Any]]:
-    """Draw a market of small and large moves, and an account that is near its levels or not."""
-    scene = Scene(_reference(draw))
-    prices = {key: Decimal(price) for key, price in SYMBOLS.items()}
+def histories(draw: st.DrawFn, *, everything: bool = False) -> tuple[Scene, dict[str, Any]]:
+    """Draw a market of small and large moves, and an account that is near its levels or not.
+
+    With `everything` it may have options, isolated positions and orders for them too.
+    """
+    entries = _reference(draw)
+    if everything:
+        swap = {**entries["instrument:BTC-USDT-SWAP"], "funding_rate": "0.001"}
+        policy = {**entries["policy"], "anticipate_funding": draw(st.booleans())}
+        entries = {**entries, "instrument:BTC-USDT-SWAP": swap, "policy": policy}
+    scene = Scene(entries)
+    symbols = SYMBOLS | (OPTION_SYMBOLS if everything else {})
+    prices = {key: Decimal(price) for key, price in symbols.items()}
     for key, price in prices.items():
         if draw(st.integers(0, 9)) or key == "USDT-USD/index":
             symbol, _, kind = key.partition("/")
             scene.tick(symbol, price, kind)
     moves = draw(
         st.lists(
-            st.tuples(st.sampled_from(sorted(SYMBOLS)), st.integers(-300, 300)),
+            st.tuples(st.sampled_from(sorted(symbols)), st.integers(-300, 300)),
             min_size=5,
             max_size=80,
         )
@@ -91,7 +141,7 @@ def histories(draw: st.DrawFn) -> tuple[Scene, dict[str, Any]]:
         prices[key] *= 1 + Decimal(move) / 1000
         symbol, _, kind = key.partition("/")
         scene.tick(symbol, round(prices[key], 6), kind)
-    mode = draw(st.sampled_from(["spot", "multi_currency"]))
+    mode = "multi_currency" if everything else draw(st.sampled_from(["spot", "multi_currency"]))
     amounts = st.integers(-4, 6)
     small = st.integers(-300, 300)
     balances = [
@@ -110,9 +160,11 @@ def histories(draw: st.DrawFn) -> tuple[Scene, dict[str, Any]]:
                 "quantity": str(draw(small)),
                 "entry_price": "30500",
             }
-            for name in CONTRACTS
+            for name in CONTRACTS + (OPTIONS if everything else ())
             if draw(st.booleans())
         ]
+    if everything:
+        positions += _apart(draw)
     message = {
         "account_id": "A",
         "ts": 1,
@@ -123,7 +175,9 @@ def histories(draw: st.DrawFn) -> tuple[Scene, dict[str, Any]]:
         "snapshot": {
             "balances": draw(st.permutations(balances))[: draw(st.integers(1, 3))],
             "positions": positions,
-            "orders": _orders(draw, amounts if mode == "spot" else small),
+            "orders": _orders(
+                draw, amounts if mode == "spot" else small, mode, everything=everything
+            ),
         },
     }
     return scene, message
@@ -137,14 +191,19 @@ def _book(scene: Scene, message: dict[str, Any]) -> tuple[Book, ReferenceSet, Ma
 
 
 def _exact(
-    book: Book, reference: ReferenceSet, market: Market, below: Decimal, above: Decimal | None
+    book: Book,
+    reference: ReferenceSet,
+    market: Market,
+    below: Decimal,
+    above: Decimal | None,
+    key: str | None = None,
 ) -> set[int]:
     found = set()
     for index, offset in enumerate(market.offsets):
         figures = assess(book, market.quotes(offset), reference)
         if isinstance(figures, Unpriced):
             continue
-        ratio = figures.ratio
+        ratio = figures.of(key).ratio
         low = ratio is not None and ratio <= below
         high = above is not None and (ratio is None or ratio > above)
         if low or high:
@@ -152,26 +211,47 @@ def _exact(
     return found
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    histories(),
-    st.sampled_from([Decimal(3), Decimal("1.2"), Decimal(1)]),
-    st.sampled_from([None, None, Decimal("3.15")]),
-)
-def test_h_2_screen_agrees_with_an_exact_scan(
-    drawn: tuple[Scene, dict[str, Any]], below: Decimal, above: Decimal | None
+def _agrees(
+    drawn: tuple[Scene, dict[str, Any]],
+    below: Decimal,
+    above: Decimal | None,
+    keys: tuple[str | None, ...] = (None,),
 ) -> None:
     book, reference, market = _book(*drawn)
     prices = FloatPrices(market, blocks=(8, 2))
-    screen = Screen(book, reference, prices, market, FloatTables(reference))
-    exact = _exact(book, reference, market, below, above)
     every = np.arange(prices.ticks)
+    for key in keys:
+        screen = Screen(book, reference, prices, market, FloatTables(reference), key)
+        exact = _exact(book, reference, market, below, above, key)
 
-    assert set(every[screen.bad(every, below, above)].tolist()) == exact
-    # Ticks that repeat the prices before them may be left out, the one they repeat may not.
-    found = set(screen.crossed(Span(0, prices.ticks - 1), below, above).tolist())
-    changes = np.union1d(every[prices.changed(screen._model.rows, every)], [0])
-    assert found == exact & set(changes.tolist())
+        assert set(every[screen.bad(every, below, above)].tolist()) == exact
+        # Ticks that repeat the prices before them may be left out, the one they repeat may not.
+        found = set(screen.crossed(Span(0, prices.ticks - 1), below, above).tolist())
+        changes = np.union1d(every[prices.changed(screen._model.rows, every)], [0, screen._since])
+        assert found == exact & set(changes.tolist())
+
+
+BELOW = st.sampled_from([Decimal(3), Decimal("1.2"), Decimal(1)])
+ABOVE = st.sampled_from([None, None, Decimal("3.15")])
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories(), BELOW, ABOVE)
+def test_h_2_screen_agrees_with_an_exact_scan(
+    drawn: tuple[Scene, dict[str, Any]], below: Decimal, above: Decimal | None
+) -> None:
+    _agrees(drawn, below, above)
+
+
+APART = ("BTC-USDT-SWAP", "BTC-USD-SWAP", "ETH-USDT")
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories(everything=True), BELOW, ABOVE)
+def test_h_2_screen_agrees_with_options_and_isolated_positions(
+    drawn: tuple[Scene, dict[str, Any]], below: Decimal, above: Decimal | None
+) -> None:
+    _agrees(drawn, below, above, (None, *(f"{name}/isolated/net" for name in APART)))
 
 
 def test_h_2_a_ratio_exactly_at_the_level_is_at_it() -> None:

@@ -9,14 +9,37 @@ import pytest
 from streams.verify import check
 from tests.verify.scene import Scene
 from tests.verify.worked import spot_episode, swap_episode
+from tests.verify.worked_coins import (
+    borrowed_past_the_cap,
+    converted,
+    order_past_the_cash,
+    order_past_the_cash_by_funding,
+)
+from tests.verify.worked_isolated import isolated_contract, margin_position
+from tests.verify.worked_steps import capped, small_debt_step, sold_call
+
+EPISODES: list[Callable[[], Scene]] = [
+    spot_episode,
+    swap_episode,
+    isolated_contract,
+    margin_position,
+    order_past_the_cash,
+    order_past_the_cash_by_funding,
+    borrowed_past_the_cap,
+    converted,
+    sold_call,
+    capped,
+    small_debt_step,
+]
 
 
-@pytest.mark.parametrize("episode", [spot_episode, swap_episode])
+@pytest.mark.parametrize("episode", EPISODES)
 def test_worked_episode_is_clean(episode: Callable[[], Scene]) -> None:
     report = check(episode().history())
 
     assert report.clean, "\n".join(report.lines())
     assert not report.crossings_excused
+    assert not report.unjudged
 
 
 def test_report_counts_the_worked_episode_from_the_topics() -> None:
@@ -26,3 +49,10 @@ def test_report_counts_the_worked_episode_from_the_topics() -> None:
     assert report.reductions == {"tier": 1}
     assert (report.episodes_opened, report.episodes_closed) == (1, 1)
     assert report.exit_status == 0
+
+
+def test_oc_3_a_cap_that_others_may_have_used_up_is_let_pass_and_counted() -> None:
+    report = check(borrowed_past_the_cap("5").history())  # of 5, this account borrows 3
+
+    assert report.clean, "\n".join(report.lines())
+    assert sum(report.unjudged.values()) == 1

@@ -9,6 +9,9 @@ from tests.verify.scene import Scene
 
 D = Decimal
 
+EXPIRY = 1_703_836_800_000
+"""2023-12-29, six weeks after the scenes begin."""
+
 REFERENCE: dict[str, Any] = {
     "currency:BTC": {
         "discount_tiers": [{"up_to": "20", "rate": "0.98"}, {"up_to": "25", "rate": "0.975"}],
@@ -74,6 +77,50 @@ REFERENCE: dict[str, Any] = {
             {"up_to": "1000", "initial": "0.01", "maintenance": "0.005"},
             {"up_to": "9000", "initial": "0.02", "maintenance": "0.01"},
         ],
+    },
+    "instrument:BTC-USDT-231229": {
+        "kind": "future",
+        "family": "BTC-USDT",
+        "underlying": "BTC",
+        "quote": "USDT",
+        "settle": "USDT",
+        "contract_value": "0.01",
+        "lot": "1",
+        "tick": "0.1",
+        "expiry": EXPIRY,
+        "position_tiers": [{"up_to": "1000", "initial": "0.02", "maintenance": "0.01"}],
+    },
+    "instrument:BTC-USD-231229-60000-C": {
+        "kind": "option",
+        "family": "BTC-USD",
+        "underlying": "BTC",
+        "quote": "USD",
+        "settle": "BTC",
+        "inverse": True,
+        "contract_value": "0.1",
+        "lot": "1",
+        "tick": "0.0001",
+        "expiry": EXPIRY,
+        "strike": "60000",
+        "option_type": "call",
+        "position_tiers": [
+            {"up_to": "20", "initial": "0", "maintenance": "0", "option_factor": "1"},
+            {"up_to": "100", "initial": "0", "maintenance": "0", "option_factor": "1.5"},
+        ],
+    },
+    "instrument:BTC-USDT-231229-50000-P": {
+        "kind": "option",
+        "family": "BTC-USDT",
+        "underlying": "BTC",
+        "quote": "USDT",
+        "settle": "USDT",
+        "contract_value": "0.1",
+        "lot": "1",
+        "tick": "0.1",
+        "expiry": EXPIRY,
+        "strike": "50000",
+        "option_type": "put",
+        "position_tiers": [{"up_to": "100", "initial": "0", "maintenance": "0"}],
     },
     "fees:default": {"spot_taker": "0.001", "derivative_taker": "0.0005"},
     "policy": {"max_age_seconds": {"*": "10"}},
