@@ -14,7 +14,7 @@ from streams.connection import kafka_client
 from streams.embedded import Kafka
 from streams.settings import Settings
 from streams.topics import Topics, ensure
-from tests.support.outputs import reduction, warning
+from tests.support.outputs import interest, reduction, warning
 
 pytestmark = pytest.mark.integration
 
@@ -86,6 +86,20 @@ async def test_an_offset_is_committed_only_after_the_body_ran(
     assert second == [warning(3), warning(4), warning(5)]
     other = await _take(1, "warnings", settings=settings, group="night")
     assert other == [warning(1)]
+
+
+async def test_in_6_notices_of_interest_come_once_and_a_restart_goes_on_behind_them(
+    settings: Settings, publish: Publish
+) -> None:
+    again = interest("i-1", ts=1_700_000_060_001)
+    await publish("interest", interest("i-1"), again, interest("i-2"), interest("i-3"))
+    first = await _take(2, "interest", settings=settings, group="ledger")
+    assert first == [interest("i-1"), interest("i-2")]
+    # The body of i-2 was left, so it comes again; i-1 does not.
+    assert await _take(2, "interest", settings=settings, group="ledger") == [
+        interest("i-2"),
+        interest("i-3"),
+    ]
 
 
 async def test_members_of_a_group_share_the_work_and_take_over(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.client import _Seen, decode_output, expired, subscribe
+from streams.client import Acceptance, _Seen, decode_output, expired, subscribe
 from tests.support.outputs import interest, reduction, warning
 
 
@@ -46,3 +46,58 @@ def test_in_6_notices_of_interest_are_typed_and_known_by_their_id() -> None:
 def test_in_4_a_forced_conversion_travels_among_the_reductions() -> None:
     command = reduction(1, kind="auto_exchange", phase="auto_exchange", rules=["IN-4"])
     assert decode_output("reductions", command.model_dump_json().encode()) == command
+
+
+NOW = 1_700_000_000_000
+
+
+def test_a_command_is_accepted_once_and_each_resend_once() -> None:
+    acceptance = Acceptance()
+    sent = [
+        (reduction(4), None),
+        (reduction(4), "copy"),
+        (reduction(4, attempt=2), None),
+        (reduction(4, attempt=2), "copy"),
+        (reduction(4), "copy"),
+        (reduction(5), None),
+        (reduction(4, attempt=3), None),
+    ]
+    assert [acceptance.refusal(command, NOW) for command, _ in sent] == [why for _, why in sent]
+
+
+def test_what_comes_after_a_newer_command_of_its_episode_is_outdated() -> None:
+    acceptance = Acceptance()
+    assert acceptance.refusal(reduction(5), NOW) is None
+    assert acceptance.refusal(reduction(4), NOW) == "outdated"
+    assert acceptance.refusal(reduction(5, command_id="another"), NOW) == "outdated"
+    # Other topics and episodes have their own order.
+    assert acceptance.refusal(warning(4), NOW) is None
+    assert acceptance.refusal(reduction(4, episode_id="acc-1#2"), NOW) is None
+    # What is sent again is not outdated, even where its first attempt was never seen.
+    assert acceptance.refusal(reduction(3, attempt=2), NOW) is None
+    assert acceptance.refusal(reduction(5, command_id="third"), NOW) == "outdated"
+
+
+def test_what_is_expired_is_refused_and_leaves_no_trace() -> None:
+    acceptance = Acceptance()
+    late = reduction(9, expires_at=NOW - 1)
+    assert acceptance.refusal(late, NOW) == "expired"
+    assert acceptance.refusal(reduction(8), NOW) is None
+    assert acceptance.refusal(warning(1)) == "expired"
+
+
+def test_forced_conversions_are_in_order_with_reductions() -> None:
+    acceptance = Acceptance()
+    forced = {"kind": "auto_exchange", "phase": "auto_exchange", "rules": ["IN-4"]}
+    assert acceptance.refusal(reduction(6, **forced), NOW) is None
+    assert acceptance.refusal(reduction(5), NOW) == "outdated"
+
+
+def test_what_was_accepted_is_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.client._REMEMBERED", 3)
+    acceptance = Acceptance()
+    for number in range(1, 10):
+        command = reduction(number, episode_id=f"acc-1#{number}")
+        assert acceptance.refusal(command, NOW) is None
+        assert acceptance.refusal(command, NOW) == "copy"
+    assert (len(acceptance._attempts), len(acceptance._last)) == (3, 3)
