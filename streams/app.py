@@ -6,9 +6,12 @@ and whatever runs it (a supervisor, Kubernetes) starts it again.
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 from mode import Service
 
 from streams.intake.faust import FaustIntake, create_app
+from streams.metrics.serving import measured
 from streams.settings import load_settings
 from streams.worker import Worker
 
@@ -24,10 +27,13 @@ class WorkerService(Service):
     """Starts the worker before the app begins to read, and stops it before the app ends."""
 
     worker: Worker | None = None
+    measuring: AsyncExitStack | None = None
 
     async def on_start(self) -> None:
         """Connect and read ticks and reference set."""
-        self.worker = Worker(settings, intake)
+        self.measuring = AsyncExitStack()
+        meters = await self.measuring.enter_async_context(measured(settings))
+        self.worker = Worker(settings, intake, meters)
         await self.worker.start()
 
     @Service.task
@@ -39,3 +45,5 @@ class WorkerService(Service):
         """Flush, leave and close."""
         if self.worker is not None:
             await self.worker.stop()
+        if self.measuring is not None:
+            await self.measuring.aclose()

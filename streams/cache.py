@@ -122,6 +122,8 @@ class Cache:
         self._stopping = asyncio.Event()
         self.available = False
         """Whether the last round of writes went through."""
+        self.written_at = time.monotonic()
+        """When the last round of writes was done, in monotonic seconds; at first: the start."""
         self.failures = 0
         self.refills = 0
         self.written = 0
@@ -179,6 +181,7 @@ class Cache:
                 pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
             else:
                 self.available = True
+                self.written_at = time.monotonic()
                 pause = _FIRST_PAUSE_SECONDS
                 await self._rest(max(0.0, _CYCLE_SECONDS - (time.monotonic() - started)))
 

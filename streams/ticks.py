@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -119,6 +120,8 @@ class TickReader:
         """Latest append time given so far."""
         self.bad = 0
         """Messages that were no ticks."""
+        self._decoded: list[Record] = []
+        """What the batch given last was decoded from."""
 
     @property
     def end(self) -> int:
@@ -129,6 +132,13 @@ class TickReader:
     def lag(self) -> int:
         """How many offsets are known to lie ahead."""
         return self.end - self.position
+
+    def appended_at(self, offset: int) -> int | None:
+        """Return when a tick of the batch given last was appended, in epoch ms; None for others."""
+        place = bisect_left(self._decoded, offset, key=lambda record: record.offset)
+        if place < len(self._decoded) and self._decoded[place].offset == offset:
+            return self._decoded[place].timestamp
+        return None
 
     async def batches(self) -> AsyncIterator[list[tuple[TickMessage, int]]]:
         """Give batches of (tick, offset) until stopped, never waiting longer than for the next.
@@ -188,6 +198,7 @@ class TickReader:
 
     def _decode(self, records: list[Record]) -> list[tuple[TickMessage, int]]:
         batch = []
+        self._decoded = records
         limit = self._ahead_limit_ms
         for record in records:
             try:

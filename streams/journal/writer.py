@@ -72,6 +72,8 @@ class PartitionWriter(Generic[EventT]):
         self.linger = 0.0
         """Seconds that a group waits for more: for a partition that only catches up, where nobody
         waits for a decision and a request for every few records would cost more than the work."""
+        self.durable: Callable[[Sequence[tuple[str, CommandOut]]], None] = lambda _: None
+        """Told, by account, of the commands that the journal has taken."""
         self._journal = journal
         self._owner = owner
         self._outlet = outlet
@@ -110,6 +112,11 @@ class PartitionWriter(Generic[EventT]):
     def dirty(self) -> int:
         """Return how many accounts wait for the next group."""
         return len(self._dirty)
+
+    @property
+    def unpublished(self) -> int:
+        """Return how many commands are in the journal, or on their way there, and not published."""
+        return sum(len(commands) for commands in self._unpublished.values())
 
     @property
     def unacknowledged(self) -> int:
@@ -237,6 +244,7 @@ class PartitionWriter(Generic[EventT]):
                     self._noted_at = loop.time()
                 # 3. Publish, in the order of the journal; the loop below.
                 if group.commands:
+                    self.durable(group.commands)
                     self._outgoing.append(_Outgoing(group.commands, offset=offsets[-1]))
                     self._publish_wake.set()
             # 4. Acknowledge exactly the events of this group.
