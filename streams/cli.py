@@ -34,6 +34,12 @@ reference_app = typer.Typer(
     help="Validate or publish the reference set.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(reference_app, name="reference")
+alerts_app = typer.Typer(
+    help="Tell people of commands: Slack, Telegram, mail and the rest.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(alerts_app, name="alerts")
 
 InputFile = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
 
@@ -158,6 +164,21 @@ def worker() -> None:
 
 
 @app.command()
+def dashboard(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8080,
+) -> None:
+    """Serve the page and the API, from Redis and the topics.
+
+    With LIQMON_API_TOKEN the API needs it; without one only this machine is served, and any other
+    --host is refused.
+    """
+    from streams.commands.dashboard import run_dashboard
+
+    raise typer.Exit(run_dashboard(host, port))
+
+
+@app.command()
 def topics(
     replication: Annotated[
         int | None, typer.Option(min=1, max=100, help="Copies; else one a broker, at most 3.")
@@ -190,6 +211,64 @@ def reference_publish(file: InputFile) -> None:
     from streams.commands.reference import publish_file
 
     raise typer.Exit(publish_file(file))
+
+
+@alerts_app.command("run")
+def alerts_run(
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Serve /metrics for Prometheus here.")
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Address of --metrics-port.")] = "127.0.0.1",
+) -> None:
+    """Apply the published rules to all commands and tell people, until stopped.
+
+    Channels come from LIQMON_ALERT_CHANNELS (a JSON object, name → Apprise URL) or one
+    LIQMON_ALERT_CHANNEL_<NAME> each; docs/alerts.md lists the other settings.
+    """
+    from streams.commands.alerts import run_alerts
+
+    raise typer.Exit(run_alerts(metrics_host, metrics_port))
+
+
+@alerts_app.command("test")
+def alerts_test(
+    channel: Annotated[list[str] | None, typer.Option(help="Only these; may be repeated.")] = None,
+) -> None:
+    """Send a message to every channel and say which took it.
+
+    Exits with 1 and the reason when one did not.
+    """
+    from streams.commands.alerts import test_channels
+
+    raise typer.Exit(test_channels(channel or ()))
+
+
+@alerts_app.command("check")
+def alerts_check(file: InputFile) -> None:
+    """Validate a rules file (YAML or JSON) and say each rule in words.
+
+    Exits with 1 and every error, at its place.
+    """
+    from streams.commands.alerts import check_rules
+
+    raise typer.Exit(check_rules(file))
+
+
+@alerts_app.command("publish")
+def alerts_publish(
+    file: InputFile,
+    keep_others: Annotated[
+        bool, typer.Option("--keep-others", help="Leave rules that the file does not name.")
+    ] = False,
+) -> None:
+    """Validate a rules file and publish it; alerts that run take it over at once.
+
+    Rules that the file does not name are removed, unless others are kept; then one is removed by
+    `deleted: true`.
+    """
+    from streams.commands.alerts import publish_file
+
+    raise typer.Exit(publish_file(file, keep_others=keep_others))
 
 
 @app.command()
@@ -256,16 +335,63 @@ def watch(
 def evaluate(
     file: InputFile,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON list of assessments.")] = False,
+    explains: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Every figure with its formula, down to book, prices and reference set; "
+            "with --json as a tree under `explanation`, exact.",
+        ),
+    ] = False,
 ) -> None:
     """Assess the accounts of a file offline, without Kafka.
 
     The file (YAML or JSON) holds `reference` (a path, or the set itself), `prices` (symbol →
-    price) and `accounts` (messages of the topic `accounts` with their snapshot). Exits with 1 and
-    every error, at its place, when it cannot be used.
+    price) and `accounts` (messages of the topic `accounts` with their snapshot). Shown are the
+    account's figures and liquidation prices, for a single account its coins and positions too; with
+    --explain also why, as a tree in which each figure names its rule. Exits with 1 and every error,
+    at its place, when the file cannot be used.
     """
     from streams.commands.show import run_evaluate
 
-    raise typer.Exit(run_evaluate(file, as_json=as_json))
+    raise typer.Exit(run_evaluate(file, as_json=as_json, explains=explains))
+
+
+@app.command()
+def check(
+    file: InputFile,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
+) -> None:
+    """Ask offline whether an order, a borrowing or a withdrawal would pass, or how to repay.
+
+    The file (YAML or JSON) is one of `evaluate` with a single account, and besides it holds one of
+    `order`, `borrow`, `withdrawal` (currency, amount) and `repay` (currency, amount, assets to sell).
+    `totals` may give what is borrowed in all, by currency, under `main_account` and `platform`;
+    unknown totals refuse new borrowing where there is a cap or a pool. The answer names every figure,
+    the rule that refuses, and the largest size that would pass. Exits with 0 whatever the answer, and
+    with 1 and every error, at its place, when the file cannot be used.
+    """
+    from streams.commands.check import run_check
+
+    raise typer.Exit(run_check(file, as_json=as_json))
+
+
+@app.command("what-if")
+def what_if(
+    file: InputFile,
+    as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
+) -> None:
+    """Show offline what a move of prices, a fill or cash would do to each account.
+
+    The file (YAML or JSON) is one of `evaluate`, and besides it holds `shocks` (relative, by
+    underlying or by symbol: `BTC: "-0.1"` moves its index and every mark on it), `fills` (of an open
+    order by `order_id`, or of any instrument) and `cash` (currency → amount). Fills and cash are of
+    one account: `account_id` says which, where there are several. Exits with 1 and every error, at
+    its place, when the file cannot be used.
+    """
+    from streams.commands.what_if import run_what_if
+
+    raise typer.Exit(run_what_if(file, as_json=as_json))
 
 
 @app.command()

@@ -32,15 +32,24 @@ def run_watch(options: WatchOptions) -> int:
     return run_until_stopped(main)
 
 
-def run_evaluate(file: Path, *, as_json: bool) -> int:
+def run_evaluate(file: Path, *, as_json: bool, explains: bool = False) -> int:
     """Assess the accounts of a file; raises `BadDocument` with every error."""
+    from monitor.explain import plain_tree
     from streams.evaluate import evaluate_file
-    from streams.evaluate_table import print_assessments
+    from streams.evaluate_table import console, print_assessments
+    from streams.explanation import print_explanations
 
-    found = evaluate_file(file)
+    found = evaluate_file(file, explains=explains)
     if as_json:
-        plain = [one.model_dump(mode="json") for one in found]
+        plain = []
+        for one in found:
+            body = one.assessment.model_dump(mode="json")
+            if one.explanation is not None:
+                body["explanation"] = plain_tree(one.explanation)
+            plain.append(body)
         sys.stdout.write(orjson.dumps(plain, option=orjson.OPT_INDENT_2).decode() + "\n")
-    else:
-        print_assessments(found)
+        return 0
+    screen = console()
+    print_assessments([one.assessment for one in found], screen)
+    print_explanations([one.explanation for one in found if one.explanation is not None], screen)
     return 0

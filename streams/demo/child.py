@@ -50,6 +50,10 @@ def _roles(role: str) -> _Role:
         from streams.demo.exchange import run_exchange
 
         return run_exchange
+    if role == "page":
+        from streams.demo.page import serve_page
+
+        return serve_page
     # The check runs when the screen has little else to show; it may take every bit of this core.
     from streams.demo.check import run_check
 

@@ -35,7 +35,7 @@ class DemoOptions:
     symbol_map: Path | None = None
     keep: bool = False
     no_browser: bool = False
-    """There is no page to open yet; taken so that scripts may always say it."""
+    """The page is served and named, and not opened."""
 
     def __post_init__(self) -> None:
         errors = []

@@ -14,8 +14,16 @@ from rich.console import Console
 
 from streams.demo.figures import Figures
 from streams.demo.options import DemoOptions
+from streams.demo.page import PageStatus, has_display, open_page
 from streams.demo.plan import CheckStatus, ExchangeStatus, Folder, Market, MarketStatus, Plan, until
-from streams.demo.processes import ChildEnded, Children, new_data_dir, remove, remove_data
+from streams.demo.processes import (
+    ChildEnded,
+    Children,
+    in_thread,
+    new_data_dir,
+    remove,
+    remove_data,
+)
 from streams.demo.show import full_screen, keep_showing
 from streams.demo.stage import Stage, Step
 from streams.embedded import EmbeddedError
@@ -181,6 +189,7 @@ class _Demo:
         """Run all phases; a process that ends by itself ends them."""
         watching = asyncio.ensure_future(self._children.watch())
         going = asyncio.ensure_future(self._phases())
+        naming = asyncio.ensure_future(self._name_page())
         try:
             await asyncio.wait({watching, going}, return_when=asyncio.FIRST_COMPLETED)
             if not going.done():
@@ -191,14 +200,24 @@ class _Demo:
         finally:
             if self._follower is not None:
                 self._follower.stop()
-            for task in (watching, going):
+            for task in (watching, going, naming):
                 task.cancel()
-            await asyncio.gather(watching, going, return_exceptions=True)
+            await asyncio.gather(watching, going, naming, return_exceptions=True)
 
     def _raise_known_error(self) -> None:
         status = self._folder.read("replay", MarketStatus)
         if status is not None and status.error is not None:
             raise BadInput(status.error)
+
+    async def _name_page(self) -> None:
+        """Say where the page is, and open it where somebody sits in front of a screen."""
+        page = await self._folder.wait_for("page", PageStatus)
+        self._stage.page = page.url
+        if not full_screen(self._console):
+            sys.stdout.write(f"page: {page.url}\n")
+            sys.stdout.flush()
+        if not self._options.no_browser and self._console.is_terminal and has_display():
+            await in_thread(lambda: open_page(page.url))
 
     async def _phases(self) -> None:
         await self._start()
@@ -237,7 +256,7 @@ class _Demo:
         }
         self._folder.write("plan", self._plan)
         services = asyncio.ensure_future(self._start_services())
-        for name in ("replay", "exchange"):
+        for name in ("replay", "exchange", "page"):
             self._children.start(name, name)
         for name in self._worker_names():
             self._children.start(name, "worker", name)

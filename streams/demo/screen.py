@@ -114,6 +114,8 @@ class Screen:
             title.append(f"  {market.name}", style="none")
             title.append(f"  ×{market.speed:,.4g}", style="dim")
         end = "Ctrl-C ends it"
+        if stage.page:
+            end = f"{stage.page}  {end}"
         title.truncate(width - len(end) - 2)
         title.append(end.rjust(width - len(title)), style="dim")
         if stage.phase == "checking":

@@ -28,6 +28,8 @@ class Stage:
 
     accounts: int
     phase: Phase = "starting"
+    page: str = ""
+    """Where the page is, once it is served."""
     market: Market | None = None
     replay: MarketStatus = field(default_factory=MarketStatus)
     steps: dict[str, Step] = field(default_factory=dict)

@@ -25,6 +25,10 @@ COMMANDS = (
     "simulate",
     "watch",
     "evaluate",
+    "check",
+    "what-if",
+    "dashboard",
+    "alerts",
     "verify",
     "rules",
 )

@@ -68,6 +68,14 @@ def test_episodes_bankruptcies_and_attempts_are_counted_once() -> None:
     assert (shown.commands["order_cancel"], shown.resends) == (1, 1)
 
 
+def test_es_7_an_account_and_its_isolated_positions_go_bankrupt_apart() -> None:
+    figures = Figures()
+    for position, shortfall in ((None, "10"), ("A/isolated/net", "4"), ("A/isolated/net", "5")):
+        notice = _seen(kind="episode", state="bankrupt", shortfall=shortfall, position=position)
+        figures.command(notice, 1)
+    assert (figures.look().bankrupt, figures.look().shortfall) == (2, 15.0)
+
+
 def test_warnings_stand_apart_from_what_touches_accounts() -> None:
     figures = Figures()
     figures.command(_seen(kind="warning", state="entered", level="3"), 1)

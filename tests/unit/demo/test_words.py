@@ -70,6 +70,50 @@ def _close(quantity: str, side: str = "net") -> dict[str, str]:
         ),
         (
             {
+                "kind": "auto_exchange",
+                "phase": "auto_exchange",
+                "step": 1,
+                "actions": [
+                    {"action": "sell", "instrument": "BTC-USDT", "side": "sell", "quantity": "0.12"}
+                ],
+            },
+            "step 1: convert for a debt above its quota, sell 0.12 BTC-USDT",
+            "reduce",
+        ),
+        (
+            {"kind": "order_cancel", "reason": "IN-5", "order_ids": ["a"]},
+            "cancel 1 order that funding left short",
+            "cancel",
+        ),
+        (
+            {
+                "kind": "reduction",
+                "phase": "tier",
+                "step": 1,
+                "position": "BTC-USDT-SWAP/isolated/long",
+                "actions": [_close("30", "long")],
+            },
+            "isolated BTC-USDT-SWAP long: step 1: close 30 BTC-USDT-SWAP long",
+            "reduce",
+        ),
+        (
+            {
+                "kind": "reduction",
+                "phase": "takeover",
+                "step": 2,
+                "position": "BTC-USDT/isolated/net",
+                "actions": [_close("30")],
+            },
+            "isolated BTC-USDT: takeover at its bankruptcy price",
+            "reduce",
+        ),
+        (
+            {"kind": "warning", "state": "entered", "level": "3", "position": "A/isolated/net"},
+            "isolated A: warning: 300 % or less",
+            "warning",
+        ),
+        (
+            {
                 "kind": "reduction",
                 "phase": "delta_neutral",
                 "step": 1,

@@ -1,0 +1,1 @@
+"""One router a subject; all but health stand under /api/v1."""
