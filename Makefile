@@ -27,7 +27,7 @@ demo: setup ## run the whole chain on this machine, with a crash to watch
 	@$(BIN)/liqmon demo $(ARGS)
 
 test: setup ## run all tests in two processes, each with an embedded Kafka and Redis of its own
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser" $(ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not browser" $(ARGS)
 
 test-browser: setup ## the page in a real browser; Chromium comes from Debian where apt is there
 	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && \

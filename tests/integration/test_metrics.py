@@ -167,6 +167,7 @@ async def test_every_metric_is_there_and_says_what_happened(
                 s[("liqmon_dead_letters_total", ())] == 1
                 and key in s
                 and s[("liqmon_outbox_commands", ())] == 0
+                and s[("liqmon_unready_seconds_total", ())] > 0
                 and s[("liqmon_accounts", (("band", "warning"),))] == 1
             ),
         )

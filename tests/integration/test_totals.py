@@ -14,6 +14,7 @@ from aiokafka.partitioner import murmur2
 from monitor.schema.checks import BorrowQuestion, CheckAnswer
 from streams import topics
 from streams.client import Asker, Inquiry
+from streams.requests import RequestFailed
 from streams.settings import Settings
 from tests.support.bus import (
     REFERENCE,
@@ -113,7 +114,13 @@ async def until(asker: Asker, account: str, amount: str, wanted: Any) -> CheckAn
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             while True:
-                last = await asker.ask(inquiry, seconds=WAIT_SECONDS)
+                try:
+                    last = await asker.ask(inquiry, seconds=WAIT_SECONDS)
+                except RequestFailed as error:
+                    if "not ready" not in str(error):  # while partitions change hands
+                        raise
+                    await asyncio.sleep(0.2)
+                    continue
                 assert isinstance(last, CheckAnswer)
                 if wanted(last):
                     return last

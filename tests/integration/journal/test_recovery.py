@@ -264,9 +264,11 @@ async def test_a_compacted_journal_is_read_right(world: World) -> None:
         async with world.worker("w4"):
             pass
         left = await world.journal_records()
-        if len(left) < written / 3:
+        claims = sum(key == b"\x00claim" for _, key, _ in left)
+        # Each look claims once more, and the cleaner may be some looks behind.
+        if len(left) < written / 3 and claims < 4:
             break
     assert len(left) < written / 3
-    assert sum(key == b"\x00claim" for _, key, _ in left) < 4
+    assert claims < 4
     async with world.worker("w5") as last:
         assert last.counters.counts == {f"a{n}": 360 for n in range(20)}

@@ -1,0 +1,126 @@
+"""Interest through a real worker: each hour once, also those that passed while it was down (IN-1)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams import topics
+from streams.settings import Settings
+from tests.support.bus import REFERENCE, Bus, publish_reference, ready, worker_environment
+from tests.support.processes import Command
+
+pytestmark = pytest.mark.integration
+
+HOUR_MS = 3_600_000
+HOUR = 1_700_000_000_000 // HOUR_MS * HOUR_MS
+"""The full hour before which everything begins, on the event clock."""
+ACCOUNT = "debtor"
+# 100,000 USDT at 8.76 % a year are 1 USDT an hour; nothing of it is free.
+RATED = {
+    **REFERENCE,
+    "currencies": {
+        **REFERENCE["currencies"],
+        "USDT": {**REFERENCE["currencies"]["USDT"], "yearly_rate": "0.0876"},
+    },
+    "policy": {"max_age_seconds": {"*": 100_000}},
+}
+
+
+@pytest.fixture
+async def bus(kafka: str, redis_url: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[Bus]:
+    settings = Settings(
+        brokers=kafka,
+        redis_url=redis_url,
+        topic_prefix=topic_prefix,
+        partitions=2,
+        clock="event",
+        session_timeout=3.0,
+        heartbeat_interval=0.5,
+        data_dir=tmp_path / "data",
+    )
+    await asyncio.to_thread(topics.ensure, settings)
+    await publish_reference(settings, tmp_path, RATED)
+    made = Bus(settings)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+async def tick_at(bus: Bus, ts: int) -> None:
+    for symbol, kind, price in (
+        ("USDT-USD", "index", "1"),
+        ("BTC-USD", "index", "50000"),
+        ("BTC-USDT-SWAP", "mark", "50000"),
+    ):
+        message = {"symbol": symbol, "kind": kind, "price": price, "ts": ts, "seq": ts}
+        await bus.send("ticks", symbol, message)
+
+
+def debtor() -> dict[str, Any]:
+    return {
+        "account_id": ACCOUNT,
+        "account_seq": 1,
+        "mode": "multi_currency",
+        "auto_borrow": True,
+        "position_mode": "net",
+        "ts": HOUR - 9_000,
+        "snapshot": {
+            "balances": [
+                {"currency": "USDT", "cash": "-100000"},
+                {"currency": "BTC", "cash": "10"},
+            ]
+        },
+    }
+
+
+async def notices(bus: Bus, count: int) -> list[dict[str, Any]]:
+    """Return what the topic `interest` holds, once there is so much."""
+    found: list[dict[str, Any]] = []
+    for _ in range(100):
+        found = [json.loads(value) for value in await bus.all_of("interest")]
+        if len(found) >= count:
+            break
+        await asyncio.sleep(0.2)
+    return found
+
+
+async def test_in_1_each_hour_is_charged_once_also_those_a_worker_was_down(
+    bus: Bus, tmp_path: Path
+) -> None:
+    env = worker_environment(bus.settings)
+    await tick_at(bus, HOUR - 10_000)
+    with Command("worker", tmp_path, env, "worker") as worker:
+        await bus.until(ready)
+        await bus.send("accounts", ACCOUNT, debtor())
+        await bus.until(lambda m: m["kind"] == "heartbeat" and sum(m["accounts"].values()) == 1)
+        for seconds in (1, 30, 90, 200):
+            await tick_at(bus, HOUR + seconds * 1000)
+            await asyncio.sleep(0.5)  # the hour is published before its window ends
+        first = await notices(bus, 2)
+        assert [(n["state"], n["hour"]) for n in first] == [("accrued", HOUR), ("deducted", HOUR)]
+        assert {Decimal(n["amount"]) for n in first} == {Decimal(1)}
+        worker.kill()
+        for number in (1, 2):  # two hours pass while nobody looks
+            await tick_at(bus, HOUR + number * HOUR_MS - 1000)
+            await tick_at(bus, HOUR + number * HOUR_MS + 1000)
+        worker.start()
+        await tick_at(bus, HOUR + 2 * HOUR_MS + 300_000)
+        for _ in range(20):
+            await tick_at(bus, HOUR + 2 * HOUR_MS + 400_000)
+            if len(await notices(bus, 6)) >= 6:
+                break
+        every = await notices(bus, 6)
+        assert worker.alive, worker.tail
+    assert len({n["interest_id"] for n in every}) == len(every)
+    charged = [(n["hour"] - HOUR) // HOUR_MS for n in every if n["state"] == "accrued"]
+    assert charged == [0, 1, 2]
+    amounts = [Decimal(n["amount"]) for n in every if n["state"] == "accrued"]
+    assert amounts == sorted(amounts), "interest on interest"
+    assert not any(n["estimated"] for n in every)
