@@ -33,7 +33,7 @@ test-browser: setup ## the page in a real browser; Chromium comes from Debian wh
 	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && \
 		apt-get update -q && apt-get install -qy --no-install-recommends chromium; } || \
 		echo "no Chromium, and none could be installed: its tests will be skipped" >&2
-	$(BIN)/python -m pytest -q -rs -m browser tests/browser $(ARGS)
+	LIQMON_SCREENSHOTS="$${LIQMON_SCREENSHOTS:-build/screenshots}" $(BIN)/python -m pytest -q -rs -m browser tests/browser $(ARGS)
 
 test-ops: setup ## alert rules, chart and documentation site, by the tools that are there
 	PATH="$(CURDIR)/.tools/bin:$$PATH" PYTHON="$(CURDIR)/.tools/venv/bin/python" \
