@@ -266,6 +266,7 @@ class _Subscription(ConsumerRebalanceListener):  # type: ignore[misc]
                     consumer.subscribe(self._topics)
                     await consumer.start()
                     await self._seek(consumer)
+            # Cancelled or failed, what it has opened must not stay open.
             except BaseException:
                 await _stop(consumer)
                 raise

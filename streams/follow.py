@@ -156,6 +156,7 @@ class PartitionFollower:
             )
             try:
                 await consumer.start()
+            # Cancelled or failed, what it has opened must not stay open.
             except BaseException:
                 await _close(consumer)
                 raise

@@ -62,12 +62,15 @@ class Deciding:
         """Return the levels that matter to the account's own ratio now."""
         return self._ladders.of(entry.account.mode, entry.episode)
 
+    def _ladder_apart(self, entry: Entry, key: str) -> Ladder:
+        """MR-3: return the levels that matter to an isolated position's ratio now."""
+        return self._ladders.of(entry.account.mode, entry.isolated.get(key, _FRESH))
+
     def look(self, entry: Entry) -> Standing | None:
         """Make the account's box anew; return where it stands if floats are sure."""
         form = entry.watched.form
         apart = form.apart if form is not None else ()
-        mode = entry.account.mode
-        ladders = {key: self._ladders.of(mode, entry.isolated.get(key, _FRESH)) for key, _ in apart}
+        ladders = {key: self._ladder_apart(entry, key) for key, _ in apart}
         return self.watch.look(entry.watched, self.ladder(entry), ladders)
 
     def clear(self, entry: Entry, cause: Cause) -> bool:
@@ -123,19 +126,15 @@ class Deciding:
         return idle and bool(excesses(entry.account, figures, self.reference))  # IN-4
 
     def _standing(self, entry: Entry, figures: Figures) -> Standing:
-        account, form = entry.account, entry.watched.form
+        form = entry.watched.form
         ladder = self.ladder(entry)
         short = form is not None and form.cancellable and figures.oc1_short
-        return Standing(
-            ladder, ladder.zone(figures.ratio), short, self._isolated(account, entry, figures)
-        )
+        return Standing(ladder, ladder.zone(figures.ratio), short, self._isolated(entry, figures))
 
-    def _isolated(
-        self, account: Account, entry: Entry, figures: Figures
-    ) -> tuple[IsolatedStanding, ...]:
+    def _isolated(self, entry: Entry, figures: Figures) -> tuple[IsolatedStanding, ...]:
         """MR-3: where each isolated position stands on its own ladder."""
         found = []
         for key, own in sorted(figures.isolated.items()):
-            ladder = self._ladders.of(account.mode, entry.isolated.get(key, _FRESH))
+            ladder = self._ladder_apart(entry, key)
             found.append(IsolatedStanding(key, ladder, ladder.zone(own.ratio)))
         return tuple(found)

@@ -74,21 +74,27 @@ def notional_of_position(sheet: Sheet, key: str, position: Position) -> Node:
     return sheet.once(f"notional of {key}", tell)
 
 
+def _of_short_option(sheet: Sheet, name: str, key: str, position: Position, each: Node) -> Node:
+    """MM-3: `each` coin's margin over all contracts."""
+    return figure(
+        name,
+        "USD",
+        "MM-3",
+        "−{0} × {1} × {2}",
+        contracts(key, position.quantity),
+        sheet.size(position.instrument),
+        each,
+        label=key,
+    )
+
+
 def maintenance_of_position(sheet: Sheet, key: str, position: Position) -> Node:
     """MM-1."""
     name = f"maintenance margin of {key}"
     instrument = sheet.instrument(position.instrument)
     if instrument.kind == "option":
-        return figure(
-            name,
-            "USD",
-            "MM-3",
-            "−{0} × {1} × {2}",
-            contracts(key, position.quantity),
-            sheet.size(position.instrument),
-            short_maintenance(sheet, position.instrument),
-            label=key,
-        )
+        each = short_maintenance(sheet, position.instrument)
+        return _of_short_option(sheet, name, key, position, each)
     rate = rate_of(sheet, "maintenance", position.instrument)
     whole = notional_of_position(sheet, key, position)
     return figure(name, "USD", "MM-1", "{0} × {1}", whole, rate, label=key)
@@ -99,16 +105,8 @@ def initial_of_position(sheet: Sheet, key: str, position: Position) -> Node:
     name = f"initial margin of {key}"
     instrument = sheet.instrument(position.instrument)
     if instrument.kind == "option":
-        return figure(
-            name,
-            "USD",
-            "MM-3",
-            "−{0} × {1} × {2}",
-            contracts(key, position.quantity),
-            sheet.size(position.instrument),
-            short_initial(sheet, position.instrument),
-            label=key,
-        )
+        each = short_initial(sheet, position.instrument)
+        return _of_short_option(sheet, name, key, position, each)
     leverage = cross_leverage(sheet.account, position.instrument)
     return figure(
         name,

@@ -53,6 +53,10 @@ class _Place(NamedTuple):
     account_seq: int | None
 
 
+_NOWHERE = _Place({}, None)
+"""Of an account without interest: nothing is booked before its first event is taken."""
+
+
 class Interest:
     """Works out the interest of any account, from the hours known. Keeps nothing of an account."""
 
@@ -230,7 +234,7 @@ class InterestObserver:
         self.notices: list[InterestNotice] = []
         """What was accrued and deducted before the events."""
         self._interest, self._reference = interest, reference
-        self._place = _place_of(account)
+        self._place = _NOWHERE if account.interest is None else _place_of(account)
 
     def before(self, account: Account, event: AccountEvent) -> None:
         """Work out what lies before the event; an event at a boundary still belongs before it."""
@@ -240,12 +244,14 @@ class InterestObserver:
 
     def after(self, account: Account, event: AccountEvent) -> None:
         """Note what the event has done, where that counts."""
-        seq = account.account_seq if event.account_seq is None else event.account_seq
-        self._place = _Place(dict(account.offsets), seq)
         if account.interest is not None:
             self._interest.note(account, self._reference)
         elif account.known and _is_booked_here(self._reference.policy):
             account.interest = InterestState(hour_of(max(0, event.ts - 1)), event.ts)
+        else:
+            return  # where the exchange books, no place is ever asked for
+        seq = account.account_seq if event.account_seq is None else event.account_seq
+        self._place = _Place(dict(account.offsets), seq)
 
 
 # -- booking and saying so ----------------------------------------------------------------------

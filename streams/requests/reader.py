@@ -66,6 +66,7 @@ class RequestReader:
                 consumer.subscribe([self._topic])  # without a group: all partitions
                 await consumer.start()
                 await self._seek(consumer)
+            # Cancelled or failed, what it has opened must not stay open.
             except BaseException:
                 await _stop(consumer)
                 raise

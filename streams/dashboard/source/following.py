@@ -113,6 +113,7 @@ class TopicsFollower:
                 consumer.subscribe(list(self._back_ms))  # without a group: all partitions
                 await consumer.start()
                 await self._seek(consumer)
+            # Cancelled or failed, what it has opened must not stay open.
             except BaseException:
                 await _stop(consumer)
                 raise
