@@ -71,7 +71,7 @@ lock: $(INSTALLED) ## pin the dependencies anew (ARGS=--upgrade takes newer ones
 		--all-extras pyproject.toml -o requirements.lock
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile -q --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links \
-		--constraint requirements.lock --extra tracing pyproject.toml \
+		--constraint requirements.lock --extra compiled --extra loop --extra tracing pyproject.toml \
 		-o deploy/docker/requirements.lock
 	echo hatchling | UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile -q --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
