@@ -6,8 +6,10 @@ from decimal import Decimal
 
 from monitor.exact import ONE
 from monitor.schema.reference import Instrument
+from monitor.terms import ContractTerms
 
 __all__ = [
+    "Contract",
     "delta_in_coin",
     "mean_entry",
     "notional_usd",
@@ -16,9 +18,12 @@ __all__ = [
     "unrealised_pnl",
 ]
 
+Contract = Instrument | ContractTerms
+"""What says how a contract is reckoned: its kind, and whether it is inverse."""
+
 
 def unrealised_pnl(
-    instrument: Instrument, size: Decimal, quantity: Decimal, entry: Decimal, mark: Decimal
+    instrument: Contract, size: Decimal, quantity: Decimal, entry: Decimal, mark: Decimal
 ) -> Decimal:
     """CU-2: return the PnL in the settle currency; `quantity` in contracts, negative short."""
     if instrument.inverse:
@@ -27,7 +32,7 @@ def unrealised_pnl(
 
 
 def notional_usd(
-    instrument: Instrument, size: Decimal, contracts: Decimal, price: Decimal, quote_price: Decimal
+    instrument: Contract, size: Decimal, contracts: Decimal, price: Decimal, quote_price: Decimal
 ) -> Decimal:
     """MM-2: return the USD notional of |contracts| at `price` (the mark, or an order's price).
 
@@ -38,23 +43,19 @@ def notional_usd(
     return abs(contracts) * size * price * quote_price
 
 
-def delta_in_coin(
-    instrument: Instrument, size: Decimal, quantity: Decimal, mark: Decimal
-) -> Decimal:
+def delta_in_coin(instrument: Contract, size: Decimal, quantity: Decimal, mark: Decimal) -> Decimal:
     """RD-2: return the signed delta in coin."""
     return quantity * size / mark if instrument.inverse else quantity * size
 
 
 def order_fee(
-    instrument: Instrument, size: Decimal, contracts: Decimal, price: Decimal, taker: Decimal
+    instrument: Contract, size: Decimal, contracts: Decimal, price: Decimal, taker: Decimal
 ) -> Decimal:
     """CU-4: return a derivative order's estimated fee in the settle currency."""
     return trade_value(instrument, size, contracts, price) * taker
 
 
-def trade_value(
-    instrument: Instrument, size: Decimal, contracts: Decimal, price: Decimal
-) -> Decimal:
+def trade_value(instrument: Contract, size: Decimal, contracts: Decimal, price: Decimal) -> Decimal:
     """Return what `contracts` are worth at `price`, in the settle (spot: quote) currency.
 
     Of an option it is the premium: its price is in the settle currency, whatever `inverse` says.

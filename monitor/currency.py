@@ -7,32 +7,36 @@ from decimal import Decimal
 
 from monitor.account.state import Account
 from monitor.exact import ONE, ZERO
-from monitor.schema.reference import Currency
+from monitor.reference import Reference
+from monitor.schema.reference import USD, Currency
+from monitor.terms import CoinTerms, tier_of
 
 __all__ = [
     "USD",
+    "borrow_leverage",
+    "counted",
     "counts_as_collateral",
     "discounted",
     "equity_for_discounted",
     "liability",
     "potential_borrowing",
+    "slices",
+    "switched_off",
     "upl_liability",
 ]
 
 
-USD = Currency(minimum_rate=ONE)
-"""USD is the unit of account: worth 1, counted in full, in no reference set."""
+def switched_off(account: Account) -> tuple[str, ...]:
+    """CU-9: return the currencies whose positive equity the account wants not to count.
 
-
-def counts_as_collateral(account: Account, name: str, entry: Currency) -> bool:
-    """CU-9: whether a positive equity of this currency counts at all.
-
-    In multi_currency mode the account may switch a currency off; in spot mode every eligible one
-    counts.
+    Only in multi_currency mode it may; in spot mode every eligible one counts.
     """
-    if not entry.collateral:
-        return False
-    return account.mode != "multi_currency" or name not in account.collateral_off
+    return account.collateral_off if account.mode == "multi_currency" else ()
+
+
+def counts_as_collateral(account: Account, name: str, entry: Currency | CoinTerms) -> bool:
+    """CU-9: whether a positive equity of this currency counts at all."""
+    return entry.collateral and name not in switched_off(account)
 
 
 def slices(entry: Currency, price: Decimal) -> Iterator[tuple[Decimal | None, Decimal]]:
@@ -43,27 +47,27 @@ def slices(entry: Currency, price: Decimal) -> Iterator[tuple[Decimal | None, De
     yield None, entry.minimum_rate
 
 
-def discounted(entry: Currency, equity: Decimal, price: Decimal, counts: bool) -> Decimal:
+def discounted(terms: CoinTerms, equity: Decimal, price: Decimal, counts: bool) -> Decimal:
     """CU-9: return the USD that `equity` coin at `price` counts for.
 
     Positive equity runs through the tiers marginally; negative equity counts in full.
     """
-    if equity <= 0:
+    if equity <= ZERO:
         return equity * price
     if not counts:
         return ZERO
-    by_value = entry.tier_unit == "usd"
-    amount = equity * price if by_value else equity
-    total = below = ZERO
-    for tier in entry.discount_tiers:
-        if amount <= tier.up_to:
-            total += (amount - below) * tier.rate
-            break
-        total += (tier.up_to - below) * tier.rate
-        below = tier.up_to
-    else:
-        total += (amount - below) * entry.minimum_rate
-    return total if by_value else total * price
+    amount = equity * price if terms.by_value else equity
+    last = tier_of(terms.slices, amount)
+    total = last.counted_below + (amount - last.below) * last.rate
+    return total if terms.by_value else total * price
+
+
+def counted(
+    account: Account, reference: Reference, name: str, equity: Decimal, price: Decimal
+) -> Decimal:
+    """CU-9: return the USD that `equity` coin of a currency counts for in this account."""
+    terms = reference.coins[name]
+    return discounted(terms, equity, price, counts_as_collateral(account, name, terms))
 
 
 def equity_for_discounted(
@@ -96,14 +100,16 @@ def liability(
 ) -> Decimal:
     """CU-6: return what is owed, in coin."""
     if mode == "spot":
-        return borrowed + interest + (-cash if cash < 0 else ZERO)
-    return -equity if equity < 0 else ZERO
+        return borrowed + interest + (-cash if cash < ZERO else ZERO)
+    return -equity if equity < ZERO else ZERO
 
 
 def upl_liability(owed: Decimal, cash: Decimal, interest: Decimal) -> Decimal:
     """CU-6: return the part of a liability that comes from unrealised loss, in coin."""
+    if not owed:
+        return ZERO
     settled = cash - interest
-    return owed - min(owed, -settled if settled < 0 else ZERO)
+    return owed - min(owed, -settled if settled < ZERO else ZERO)
 
 
 def potential_borrowing(
@@ -125,7 +131,7 @@ def potential_borrowing(
     if not account.auto_borrow:
         return owed
     after = equity - frozen_with - frozen_without
-    return max(owed, -after if after < 0 else ZERO)
+    return max(owed, -after if after < ZERO else ZERO)
 
 
 def borrow_leverage(account: Account, name: str) -> Decimal:

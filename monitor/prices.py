@@ -120,7 +120,7 @@ class PriceBook:
         """Return the index price of `currency` in USD (PX-1, PX-2); raises `MissingPrice`."""
         if currency == "USD":
             return ONE
-        own, bridge = self.route(currency)
+        own, bridge = self._routes.get(currency) or self.route(currency)
         found = self.prices.get(own)
         if found is None:
             raise MissingPrice(f"{currency}-USD/index")

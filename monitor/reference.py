@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from monitor.exact import ONE, ZERO
 from monitor.schema.reference import (
+    USD,
     BorrowTier,
     Currency,
     Fees,
@@ -23,6 +24,7 @@ from monitor.schema.reference import (
     PositionTier,
     ReferenceFile,
 )
+from monitor.terms import CoinTerms, ContractTerms, coin_terms, contract_terms
 
 __all__ = [
     "BadReference",
@@ -78,6 +80,21 @@ class Reference:
         """Return the schedule called `schedule`; an unknown one pays the default rates."""
         found = self.fees.get(schedule)
         return found if found is not None else self.fees.get(DEFAULT_FEES, Fees())
+
+    @cached_property
+    def coins(self) -> dict[str, CoinTerms]:
+        """Currency → its terms, USD among them."""
+        found = {name: coin_terms(entry) for name, entry in self.currencies.items()}
+        return {**found, "USD": coin_terms(USD)}
+
+    @cached_property
+    def contracts(self) -> dict[str, ContractTerms]:
+        """Derivative → its terms."""
+        return {
+            name: contract_terms(name, entry, self.sizes[name])
+            for name, entry in self.instruments.items()
+            if entry.kind != "spot"
+        }
 
     @cached_property
     def float_tiers(self) -> dict[str, FloatTiers]:

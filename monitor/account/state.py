@@ -194,11 +194,12 @@ class Account(msgspec.Struct, omit_defaults=True):
 
     def unknown_to(self, reference: Reference) -> list[str]:
         """Return what the account holds or orders that a reference set does not (or no longer) know."""
-        instruments = {p.instrument for p in self.positions.values()}
-        instruments.update(p.instrument for p in self.isolated.values())
-        instruments.update(o.instrument for o in self.orders.values())
-        unknown = [name for name in instruments if name not in reference.instruments]
-        unknown += [
-            name for name in self.balances if name != "USD" and name not in reference.currencies
-        ]
+        instruments, coins = reference.instruments, reference.coins
+        unknown: list[str] = []
+        for holder in (self.positions, self.isolated, self.orders):
+            for held in holder.values():
+                if held.instrument not in instruments and held.instrument not in unknown:
+                    unknown.append(held.instrument)
+        if not self.balances.keys() <= coins.keys():
+            unknown += [name for name in self.balances if name not in coins]
         return sorted(unknown)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
 from monitor.account.state import Account
-from monitor.currency import USD, counts_as_collateral, discounted
+from monitor.currency import USD, counted
 from monitor.exact import ONE, ZERO
 from monitor.margin.figures import Figures
 from monitor.margin.spot_orders import Exchange, OrderEffect, exchange_of, order_effects
@@ -45,13 +46,13 @@ def look_at(account: Account, figures: Figures, reference: Reference, prices: Pr
     if not exchanges:
         return Look(figures, [], [])
 
-    def counted(name: str, equity: Decimal, price: Decimal) -> Decimal:
-        entry = _entry(reference, name)
-        return discounted(entry, equity, price, counts_as_collateral(account, name, entry))
-
     equities = {name: coin.equity for name, coin in figures.currencies.items()}
     taker = reference.fees_of(account.fee_schedule).spot_taker
-    return Look(figures, exchanges, order_effects(exchanges, equities, counted, taker))
+    return Look(
+        figures,
+        exchanges,
+        order_effects(exchanges, equities, partial(counted, account, reference), taker),
+    )
 
 
 class _Form(NamedTuple):

@@ -7,10 +7,10 @@ from decimal import Decimal
 from monitor.account.state import Account, Balance
 from monitor.currency import (
     borrow_leverage,
-    counts_as_collateral,
     discounted,
     liability,
     potential_borrowing,
+    switched_off,
     upl_liability,
 )
 from monitor.exact import ONE, ZERO
@@ -22,7 +22,8 @@ from monitor.margin.needs import find_prices
 from monitor.margin.run import Run
 from monitor.margin.spot_orders import Exchange, exchange_of, order_effects, spot_order_loss
 from monitor.prices import PriceBook
-from monitor.reference import Reference, borrow_tier
+from monitor.reference import Reference
+from monitor.terms import Tier, tier_of
 
 __all__ = ["assess"]
 
@@ -63,14 +64,14 @@ def assess(account: Account, reference: Reference, prices: PriceBook) -> Figures
 
 def _sort_orders(run: Run) -> None:
     """Sort the open orders by what they are; isolated ones are no spot orders (AE-2)."""
-    account, instruments = run.account, run.reference.instruments
+    account, contracts = run.account, run.contracts
     for _, order in sorted(account.orders.items()):
         if order.margin_mode == "isolated":
             run.isolated_orders.append(order)
-        elif instruments[order.instrument].kind == "spot":
-            run.spot_orders.append(order)
-        else:
+        elif order.instrument in contracts:
             run.derivative_orders.append(order)
+        else:
+            run.spot_orders.append(order)
     if run.derivative_orders:
         run.opening = opening_parts(account, run.derivative_orders)
     if run.isolated_orders:
@@ -95,29 +96,39 @@ def _exchanges(run: Run) -> list[Exchange]:
 
 def _add_currencies(run: Run) -> None:
     account, figures = run.account, run.figures
+    mode, balances, coins = account.mode, account.balances, run.reference.coins
+    unrealised, options_value, off = run.unrealised, run.options_value, switched_off(account)
+    leverages = account.borrow_leverage
+    everywhere = borrow_leverage(account, "*")
+    freezes = bool(run.frozen_with or run.frozen_without or run.frozen_fees)
     for name, price in run.indices.items():
-        entry = run.currency(name)
-        balance = account.balances.get(name, _NOTHING)
+        terms = coins[name]
+        balance = balances.get(name, _NOTHING)
         cash, borrowed, interest = balance.cash, balance.borrowed, balance.accrued_interest
-        pnl = run.unrealised.get(name, ZERO)
-        equity = cash - borrowed + pnl - interest  # CU-1
-        options = ZERO
-        if run.options_value:
-            options = run.options_value.get(name, ZERO)
+        pnl, options = unrealised.get(name, ZERO), options_value.get(name, ZERO)
+        equity = cash - borrowed  # CU-1
+        if pnl:
+            equity += pnl
+        if interest:
+            equity -= interest
+        if options:
             equity += options
-        fees = run.frozen_fees.get(name, ZERO)
-        with_, without = (
-            run.frozen_with.get(name, ZERO) + fees,
-            run.frozen_without.get(name, ZERO),
-        )
-        owed = liability(account.mode, cash, borrowed, interest, equity)  # CU-6
-        borrowing = potential_borrowing(account, cash, equity, owed, without, with_)  # CU-7
-        number, tier, _ = borrow_tier(entry.borrow_tiers, borrowing)
-        leverage = borrow_leverage(account, name)
-        rate = max(ONE / leverage, tier.initial)
-        usd = borrowing * price
-        margin = usd * rate  # CU-8
-        counted = discounted(entry, equity, price, counts_as_collateral(account, name, entry))
+        owed = liability(mode, cash, borrowed, interest, equity)  # CU-6
+        frozen, borrowing = ZERO, owed
+        if freezes:
+            frozen, borrowing = _freeze(run, name, price, cash, equity, owed)
+        tier = tier_of(terms.borrow_tiers, borrowing)
+        leverage = leverages.get(name, everywhere)  # CU-8
+        margin = ZERO
+        if borrowing:
+            margin = _borrow(run, borrowing, owed, price, leverage, tier)
+        if owed:
+            alone = tier if owed == borrowing else tier_of(terms.borrow_tiers, owed)
+            figures.maintenance_without_orders += owed * price * alone.maintenance
+        counted = discounted(terms, equity, price, terms.collateral and name not in off)
+        figures.adjusted_equity += counted  # AE-1
+        if figures.total_equity is not None:
+            figures.total_equity += equity * price  # AE-3
         figures.currencies[name] = CurrencyFigures(
             name,
             cash,
@@ -125,33 +136,54 @@ def _add_currencies(run: Run) -> None:
             interest,
             pnl,
             equity,
-            with_ + without,
+            frozen,
             owed,
             upl_liability(owed, cash, interest),
             borrowing,
             price,
             counted,
-            number,
+            tier.number,
             tier.maintenance,
             margin,
             leverage,
             options,
         )
-        figures.adjusted_equity += counted  # AE-1
-        if figures.total_equity is not None:
-            figures.total_equity += equity * price  # AE-3
-        if with_ or without:
-            figures.frozen_usd += (with_ + without) * price
-            figures.estimated_fees += fees * price
-        if borrowing:
-            figures.initial_margin += margin  # IM-1
-            figures.maintenance_margin += usd * tier.maintenance  # MM-1
-            figures.liquidation_fee += usd * (ONE + tier.maintenance) * run.fees.spot_taker  # MM-4
-            figures.position_value += usd
-            figures.order_requirement += (borrowing - owed) * price * rate  # OC-1
-        if owed:
-            alone = borrow_tier(entry.borrow_tiers, owed)[1]
-            figures.maintenance_without_orders += owed * price * alone.maintenance
+
+
+def _freeze(
+    run: Run, name: str, price: Decimal, cash: Decimal, equity: Decimal, owed: Decimal
+) -> tuple[Decimal, Decimal]:
+    """Add what open orders freeze of a currency; return it and the potential borrowing, in coin."""
+    fees = run.frozen_fees.get(name, ZERO)
+    with_ = run.frozen_with.get(name, ZERO) + fees
+    without = run.frozen_without.get(name, ZERO)
+    frozen = with_ + without
+    if not frozen:
+        return ZERO, owed
+    run.figures.frozen_usd += frozen * price
+    run.figures.estimated_fees += fees * price
+    return frozen, potential_borrowing(run.account, cash, equity, owed, without, with_)  # CU-7
+
+
+def _borrow(
+    run: Run,
+    borrowing: Decimal,
+    owed: Decimal,
+    price: Decimal,
+    leverage: Decimal,
+    tier: Tier,
+) -> Decimal:
+    """Add the margins of a potential borrowing; return its own margin in USD (CU-8)."""
+    figures, usd = run.figures, borrowing * price
+    rate = max(ONE / leverage, tier.initial)
+    margin = usd * rate
+    figures.initial_margin += margin  # IM-1
+    figures.maintenance_margin += usd * tier.maintenance  # MM-1
+    figures.liquidation_fee += usd * (ONE + tier.maintenance) * run.fees.spot_taker  # MM-4
+    figures.position_value += usd
+    if borrowing != owed:
+        figures.order_requirement += (borrowing - owed) * price * rate  # OC-1
+    return margin
 
 
 def _sum_up(run: Run, exchanges: list[Exchange]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
+
+import msgspec
 
 from monitor.exact import ZERO
 from monitor.schema.events import Mode, PositionSide
@@ -11,8 +12,7 @@ from monitor.schema.events import Mode, PositionSide
 __all__ = ["CurrencyFigures", "Figures", "IsolatedFigures", "OrderFigures", "PositionFigures"]
 
 
-@dataclass(slots=True)
-class CurrencyFigures:
+class CurrencyFigures(msgspec.Struct, gc=False):
     """CU-1 to CU-9 of one currency: amounts in coin unless the name says USD."""
 
     currency: str
@@ -48,8 +48,7 @@ class CurrencyFigures:
         return max(ZERO, self.cash - self.frozen)
 
 
-@dataclass(slots=True)
-class PositionFigures:
+class PositionFigures(msgspec.Struct, gc=False):
     """One cross position: contracts (negative short), PnL in the settle coin, the rest in USD.
 
     Of an option `unrealised_pnl` is 0 and `options_value` (CU-3, settle coin) what it is worth.
@@ -69,8 +68,7 @@ class PositionFigures:
     options_value: Decimal = ZERO
 
 
-@dataclass(slots=True)
-class IsolatedFigures:
+class IsolatedFigures(msgspec.Struct, gc=False):
     """MR-3: one isolated position's own account, in USD unless the name says otherwise."""
 
     key: str
@@ -102,8 +100,7 @@ class IsolatedFigures:
         return self.maintenance_margin + self.liquidation_fee
 
 
-@dataclass(slots=True)
-class OrderFigures:
+class OrderFigures(msgspec.Struct, gc=False):
     """What an open order opens or adds, and what it freezes."""
 
     order_id: str
@@ -116,8 +113,7 @@ class OrderFigures:
     freezes: str | None = None
 
 
-@dataclass(slots=True)
-class Figures:
+class Figures(msgspec.Struct):
     """MR-1 and what it is made of, in USD; `unpriced` names the missing prices (PX-3)."""
 
     account_id: str
@@ -142,10 +138,10 @@ class Figures:
     """OC-1's left part."""
     order_requirement: Decimal = ZERO
     """OC-1's right part: margin of orders that open or add, and of borrowing they cause."""
-    currencies: dict[str, CurrencyFigures] = field(default_factory=dict)
-    positions: dict[str, PositionFigures] = field(default_factory=dict)
-    isolated: dict[str, IsolatedFigures] = field(default_factory=dict)
-    orders: dict[str, OrderFigures] = field(default_factory=dict)
+    currencies: dict[str, CurrencyFigures] = {}
+    positions: dict[str, PositionFigures] = {}
+    isolated: dict[str, IsolatedFigures] = {}
+    orders: dict[str, OrderFigures] = {}
     symbols: tuple[str, ...] = ()
     """The prices used, as `symbol/kind`."""
     unpriced: tuple[str, ...] = ()

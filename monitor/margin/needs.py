@@ -15,66 +15,66 @@ __all__ = ["find_prices", "symbols_of"]
 
 def find_prices(run: Run) -> None:
     """Find marks and indices, and note the names of those used and of those missing."""
-    account, used = run.account, list[str]()
-    held = [name for name, balance in account.balances.items() if not balance.is_empty()]
+    account, used = run.account, set[str]()
     touched, options = _of_positions_and_orders(run, used)
     others = _of_short_options(run, used) if options else set()
     if account.isolated:
         others |= _of_isolated(run, used)
-    needed = dict.fromkeys(held)
+    needed = {name: None for name, balance in account.balances.items() if not balance.is_empty()}
     needed.update(touched)
-    optional = {name for name in held if name not in touched and name not in others}
+    prices, indices = run.prices, run.indices
     for name in needed:
-        _find_index(run, name, name in optional, used)
+        try:
+            indices[name] = prices.index(name)
+        except MissingPrice as missing:
+            _without_index(run, name, missing, optional=name not in touched and name not in others)
+        else:
+            used.update(symbols_of(run, name))
     if others:
         _find_others(run, sorted(others.difference(needed)), used)
-    run.figures.symbols = tuple(sorted(set(used)))
+    run.figures.symbols = tuple(sorted(used))
 
 
-def _of_positions_and_orders(run: Run, used: list[str]) -> tuple[dict[str, None], bool]:
+def _of_positions_and_orders(run: Run, used: set[str]) -> tuple[dict[str, None], bool]:
     """Find the marks; return the currencies touched, and whether there are options among them."""
-    instruments, marks = run.reference.instruments, run.marks
+    contracts, marks = run.contracts, run.marks
     touched: dict[str, None] = {}
     options = False
     for holder in (run.account.positions, run.account.orders):
         for item in holder.values():
-            instrument = instruments[item.instrument]
-            if instrument.kind == "spot":
-                touched[instrument.underlying] = None
-                touched[instrument.quote] = None
+            found = contracts.get(item.instrument)
+            if found is None:
+                spot = run.reference.instruments[item.instrument]
+                touched[spot.underlying] = None
+                touched[spot.quote] = None
                 continue
-            touched[instrument.settle or instrument.quote] = None
+            touched[found.settle] = None
             if item.instrument not in marks:
                 _find_mark(run, item.instrument, used)
-            if instrument.kind == "option":
+            if found.kind == "option":
                 options = True
     return touched, options
 
 
-def _find_index(run: Run, name: str, optional: bool, used: list[str]) -> None:
-    """Find the index of a currency of the cross account; one that is optional blocks only AE-3."""
-    try:
-        run.indices[name] = run.prices.index(name)
-    except MissingPrice as missing:
-        if optional and _counts_nothing(run, name):
-            run.figures.total_equity = None  # PX-3
-            run.indices[name] = ZERO
-        else:
-            run.missing.append(str(missing))
-        return
-    used += symbols_of(run, name)
+def _without_index(run: Run, name: str, missing: MissingPrice, *, optional: bool) -> None:
+    """PX-3: the missing index of a currency that is `optional` blocks only AE-3."""
+    if optional and _counts_nothing(run, name):
+        run.figures.total_equity = None
+        run.indices[name] = ZERO
+    else:
+        run.missing.append(str(missing))
 
 
-def _find_mark(run: Run, instrument: str, used: list[str]) -> None:
+def _find_mark(run: Run, instrument: str, used: set[str]) -> None:
     try:
         run.marks[instrument] = run.prices.mark(instrument)
-        used.append(f"{instrument}/mark")
+        used.add(run.contracts[instrument].mark_key)
     except MissingPrice as missing:
         run.missing.append(str(missing))
         run.marks[instrument] = ONE
 
 
-def _of_short_options(run: Run, used: list[str]) -> set[str]:
+def _of_short_options(run: Run, used: set[str]) -> set[str]:
     """MM-3: find the forwards of what is short or sold to open; return the underlyings."""
     instruments = run.reference.instruments
     short = {p.instrument for p in run.account.positions.values() if p.quantity < 0}
@@ -90,11 +90,11 @@ def _of_short_options(run: Run, used: list[str]) -> set[str]:
         found = forward_mark(instrument, run.reference, run.prices)
         if found is not None:
             symbol, run.forwards[name] = found
-            used.append(symbol)
+            used.add(symbol)
     return underlyings
 
 
-def _of_isolated(run: Run, used: list[str]) -> set[str]:
+def _of_isolated(run: Run, used: set[str]) -> set[str]:
     """MR-3: find the marks of isolated positions; return the currencies they are priced by."""
     currencies = set()
     for held in run.account.isolated.values():
@@ -109,22 +109,22 @@ def _of_isolated(run: Run, used: list[str]) -> set[str]:
     return currencies
 
 
-def _find_others(run: Run, names: Iterable[str], used: list[str]) -> None:
+def _find_others(run: Run, names: Iterable[str], used: set[str]) -> None:
     for name in names:
         try:
             run.other_indices[name] = run.prices.index(name)
         except MissingPrice as missing:
             run.missing.append(str(missing))
             continue
-        used += symbols_of(run, name)
+        used.update(symbols_of(run, name))
 
 
-def symbols_of(run: Run, currency: str) -> list[str]:
+def symbols_of(run: Run, currency: str) -> tuple[str, ...]:
     """Return the prices that a currency's index is made of, as `symbol/kind` (PX-2)."""
     if currency == "USD":
-        return []
+        return ()
     own, bridge = run.prices.route(currency)
-    return [own] if bridge is None else [own, bridge]
+    return (own,) if bridge is None else (own, bridge)
 
 
 def _counts_nothing(run: Run, name: str) -> bool:

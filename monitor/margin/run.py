@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from monitor.account.state import Account, OpenOrder
-from monitor.currency import USD, counts_as_collateral, discounted
+from monitor.currency import USD, counted
 from monitor.exact import ZERO
 from monitor.margin.figures import Figures
 from monitor.prices import PriceBook
@@ -23,6 +23,7 @@ class Run:
 
     __slots__ = (
         "account",
+        "contracts",
         "derivative_orders",
         "fees",
         "figures",
@@ -48,6 +49,7 @@ class Run:
     def __init__(self, account: Account, reference: Reference, prices: PriceBook) -> None:
         self.account = account
         self.reference = reference
+        self.contracts = reference.contracts
         self.prices = prices
         self.figures = Figures(account.account_id, account.mode)
         self.fees: Fees = reference.fees_of(account.fee_schedule)
@@ -83,8 +85,7 @@ class Run:
 
     def discounted(self, name: str, equity: Decimal, price: Decimal) -> Decimal:
         """CU-9."""
-        entry = self.currency(name)
-        return discounted(entry, equity, price, counts_as_collateral(self.account, name, entry))
+        return counted(self.account, self.reference, name, equity, price)
 
     def freeze(self, coin: str, amount: Decimal) -> None:
         """CU-4: freeze `amount` coin as the account's auto-borrow allows (CU-7)."""

@@ -13,6 +13,7 @@ from monitor.schema.base import Amount, Message, Millis, NonNegative, Positive, 
 from monitor.schema.events import Mode
 
 __all__ = [
+    "USD",
     "BorrowTier",
     "Currency",
     "DiscountTier",
@@ -102,6 +103,10 @@ class Currency(Message):
     borrowable: bool = True
     platform_pool: NonNegative | None = None
     vip_caps: dict[str, NonNegative] = {}
+
+
+USD = Currency(minimum_rate=ONE)
+"""USD is the unit of account: worth 1, counted in full, in no reference set."""
 
 
 class Instrument(Message):

@@ -20,7 +20,8 @@ from monitor.currency import (
 )
 from monitor.margin import CurrencyFigures, assess
 from monitor.reference import load_reference
-from monitor.schema.reference import Currency
+from monitor.schema.reference import Currency, DiscountTier
+from monitor.terms import coin_terms
 from tests.rules.reduction_world import (
     account,
     d,
@@ -327,7 +328,9 @@ def entry(unit: str = "coin", minimum: str = "0", **more: Any) -> Currency:
     ],
 )
 def test_cu_9_each_slice_at_its_own_rate(equity: str, minimum: str, expected: str) -> None:
-    assert discounted(entry(minimum=minimum), d(equity), d(100), True) == 100 * d(expected)
+    assert discounted(coin_terms(entry(minimum=minimum)), d(equity), d(100), True) == 100 * d(
+        expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -335,7 +338,7 @@ def test_cu_9_each_slice_at_its_own_rate(equity: str, minimum: str, expected: st
     [("0.2", "19.6"), ("0.22", "21.555"), ("0.3", "24.4875"), ("-1", "-100")],
 )
 def test_cu_9_tiers_in_usd_go_by_the_value(equity: str, expected: str) -> None:
-    assert discounted(entry("usd"), d(equity), d(100), True) == d(expected)
+    assert discounted(coin_terms(entry("usd")), d(equity), d(100), True) == d(expected)
 
 
 @pytest.mark.parametrize(
@@ -369,6 +372,35 @@ def test_cu_9_usd_counts_in_full_without_an_entry() -> None:
 
 
 amounts = st.decimals(-50, 50, places=4)
+long_amounts = st.decimals("0.001", 900, places=40)
+
+
+def counted_tier_by_tier(found: Currency, equity: Decimal, price: Decimal) -> Decimal:
+    amount = equity * price if found.tier_unit == "usd" else equity
+    total = below = Decimal(0)
+    for tier in (*found.discount_tiers, None):
+        upper = amount if tier is None else min(amount, tier.up_to)
+        rate = found.minimum_rate if tier is None else tier.rate
+        total += (upper - below) * rate
+        if tier is None or amount <= tier.up_to:
+            break
+        below = tier.up_to
+    return total if found.tier_unit == "usd" else total * price
+
+
+@given(
+    st.lists(st.tuples(long_amounts, st.decimals(0, 1, places=40)), max_size=5),
+    long_amounts,
+    long_amounts,
+    st.sampled_from(["coin", "usd"]),
+)
+def test_cu_9_running_sums_come_to_the_digit_to_what_tier_by_tier_does(
+    tiers: list[tuple[Decimal, Decimal]], equity: Decimal, price: Decimal, unit: str
+) -> None:
+    rising = sorted({up_to: DiscountTier(up_to=up_to, rate=rate) for up_to, rate in tiers}.items())
+    found = entry(unit, "0.123456789", discount_tiers=[tier for _, tier in rising])
+    counts = discounted(coin_terms(found), equity, price, True)
+    assert counts == counted_tier_by_tier(found, equity, price)
 
 
 @given(amounts, amounts, st.sampled_from(["coin", "usd"]), st.sampled_from(["0", "0.3"]))
@@ -376,7 +408,7 @@ def test_cu_9_more_equity_never_counts_for_less_and_never_for_more_than_it_is(
     one: Decimal, other: Decimal, unit: str, minimum: str
 ) -> None:
     low, high = sorted((one, other))
-    found = entry(unit, minimum)
+    found = coin_terms(entry(unit, minimum))
     rise = discounted(found, high, d(3), True) - discounted(found, low, d(3), True)
     assert 0 <= rise <= (high - low) * 3
 
@@ -384,7 +416,7 @@ def test_cu_9_more_equity_never_counts_for_less_and_never_for_more_than_it_is(
 @given(amounts, st.sampled_from(["coin", "usd"]))
 def test_cu_9_the_equity_for_a_discounted_value_is_its_inverse(equity: Decimal, unit: str) -> None:
     found = entry(unit, "0.3")
-    value = discounted(found, equity, d(3), True)
+    value = discounted(coin_terms(found), equity, d(3), True)
     back = equity_for_discounted(found, value, d(3), True)
     assert back is not None
     assert abs(back - equity) < Decimal("1e-40")

@@ -22,6 +22,7 @@ from monitor.prices import PriceBook
 from monitor.reference import load_reference, position_tier
 from monitor.schema import Tick
 from monitor.schema.reference import Currency, PositionTier
+from monitor.terms import coin_terms
 
 TOLERANCE = Decimal("1e-9")
 """Payloads come from binary floats; relative."""
@@ -116,16 +117,21 @@ def test_the_recorded_balance_is_the_one_in_this_test(shared_dir: Path) -> None:
 
 # OKX discount-rate payload for BTC: two tiers and a minimum rate of 0.
 def test_cu_9_discount_rates_of_btc() -> None:
-    entry = Currency.model_validate(
-        {
-            "discount_tiers": [{"up_to": "20", "rate": "0.98"}, {"up_to": "25", "rate": "0.9775"}],
-            "minimum_rate": "0",
-        }
+    terms = coin_terms(
+        Currency.model_validate(
+            {
+                "discount_tiers": [
+                    {"up_to": "20", "rate": "0.98"},
+                    {"up_to": "25", "rate": "0.9775"},
+                ],
+                "minimum_rate": "0",
+            }
+        )
     )
     at = Decimal(100_000)
-    assert discounted(entry, Decimal(20), at, True) == 1_960_000
-    assert discounted(entry, Decimal(25), at, True) == 1_960_000 + 488_750
-    assert discounted(entry, Decimal(26), at, True) == 2_448_750
+    assert discounted(terms, Decimal(20), at, True) == 1_960_000
+    assert discounted(terms, Decimal(25), at, True) == 1_960_000 + 488_750
+    assert discounted(terms, Decimal(26), at, True) == 2_448_750
 
 
 def test_cu_9_the_recorded_discount_rates_read_as_reference_data(shared_dir: Path) -> None:
