@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from monitor.account.state import Account
@@ -14,7 +14,7 @@ from monitor.terms import CoinTerms, tier_of
 __all__ = [
     "USD",
     "borrow_leverage",
-    "counted",
+    "counting",
     "counts_as_collateral",
     "discounted",
     "equity_for_discounted",
@@ -62,12 +62,15 @@ def discounted(terms: CoinTerms, equity: Decimal, price: Decimal, counts: bool) 
     return total if terms.by_value else total * price
 
 
-def counted(
-    account: Account, reference: Reference, name: str, equity: Decimal, price: Decimal
-) -> Decimal:
-    """CU-9: return the USD that `equity` coin of a currency counts for in this account."""
-    terms = reference.coins[name]
-    return discounted(terms, equity, price, counts_as_collateral(account, name, terms))
+def counting(account: Account, reference: Reference) -> Callable[[str, Decimal, Decimal], Decimal]:
+    """CU-9: return what says for how much USD a coin's equity at a price counts in this account."""
+    coins, off = reference.coins, switched_off(account)
+
+    def counted(name: str, equity: Decimal, price: Decimal) -> Decimal:
+        terms = coins[name]
+        return discounted(terms, equity, price, terms.collateral and name not in off)
+
+    return counted
 
 
 def equity_for_discounted(
@@ -106,8 +109,6 @@ def liability(
 
 def upl_liability(owed: Decimal, cash: Decimal, interest: Decimal) -> Decimal:
     """CU-6: return the part of a liability that comes from unrealised loss, in coin."""
-    if not owed:
-        return ZERO
     settled = cash - interest
     return owed - min(owed, -settled if settled < ZERO else ZERO)
 

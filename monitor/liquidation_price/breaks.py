@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
 from monitor.account.state import Account
-from monitor.currency import USD, counted
+from monitor.currency import USD, counting
 from monitor.exact import ONE, ZERO
 from monitor.margin.figures import Figures
 from monitor.margin.spot_orders import Exchange, OrderEffect, exchange_of, order_effects
@@ -51,7 +50,7 @@ def look_at(account: Account, figures: Figures, reference: Reference, prices: Pr
     return Look(
         figures,
         exchanges,
-        order_effects(exchanges, equities, partial(counted, account, reference), taker),
+        order_effects(exchanges, equities, counting(account, reference), taker),
     )
 
 

@@ -7,10 +7,10 @@ from decimal import Decimal
 from monitor.account.state import Account, Balance
 from monitor.currency import (
     borrow_leverage,
+    counting,
     discounted,
     liability,
     potential_borrowing,
-    switched_off,
     upl_liability,
 )
 from monitor.exact import ONE, ZERO
@@ -56,7 +56,9 @@ def assess(account: Account, reference: Reference, prices: PriceBook) -> Figures
     _add_currencies(run)
     if exchanges:
         equities = {name: c.equity for name, c in figures.currencies.items()}
-        effects = order_effects(exchanges, equities, run.discounted, run.fees.spot_taker)
+        effects = order_effects(
+            exchanges, equities, counting(account, reference), run.fees.spot_taker
+        )
         figures.spot_order_loss = spot_order_loss(effects)
     _sum_up(run, exchanges)
     return figures
@@ -95,59 +97,64 @@ def _exchanges(run: Run) -> list[Exchange]:
 
 
 def _add_currencies(run: Run) -> None:
-    account, figures = run.account, run.figures
-    mode, balances, coins = account.mode, account.balances, run.reference.coins
-    unrealised, options_value, off = run.unrealised, run.options_value, switched_off(account)
-    leverages = account.borrow_leverage
-    everywhere = borrow_leverage(account, "*")
-    freezes = bool(run.frozen_with or run.frozen_without or run.frozen_fees)
+    """Add every currency's figures to the account's; orders have frozen what they freeze."""
+    figures = run.figures
+    adjusted = total = ZERO
     for name, price in run.indices.items():
-        terms = coins[name]
-        balance = balances.get(name, _NOTHING)
-        cash, borrowed, interest = balance.cash, balance.borrowed, balance.accrued_interest
-        pnl, options = unrealised.get(name, ZERO), options_value.get(name, ZERO)
-        equity = cash - borrowed  # CU-1
-        if pnl:
-            equity += pnl
-        if interest:
-            equity -= interest
-        if options:
-            equity += options
-        owed = liability(mode, cash, borrowed, interest, equity)  # CU-6
-        frozen, borrowing = ZERO, owed
-        if freezes:
-            frozen, borrowing = _freeze(run, name, price, cash, equity, owed)
+        found = figures.currencies[name] = _currency(run, name, price)
+        adjusted += found.discounted_usd  # AE-1
+        total += found.equity * price  # AE-3
+    figures.adjusted_equity = adjusted
+    if figures.total_equity is not None:
+        figures.total_equity = total
+
+
+def _currency(run: Run, name: str, price: Decimal) -> CurrencyFigures:
+    """Return a currency's figures; what it owes, or would, goes into the account's margins."""
+    account, terms = run.account, run.coins[name]
+    balance = account.balances.get(name, _NOTHING)
+    cash, borrowed, interest = balance.cash, balance.borrowed, balance.accrued_interest
+    pnl, options = run.unrealised.get(name, ZERO), run.options_value.get(name, ZERO)
+    equity = cash - borrowed  # CU-1
+    if pnl:
+        equity += pnl
+    if interest:
+        equity -= interest
+    if options:
+        equity += options
+    owed = liability(account.mode, cash, borrowed, interest, equity)  # CU-6
+    frozen, borrowing = ZERO, owed
+    if run.freezes:
+        frozen, borrowing = _freeze(run, name, price, cash, equity, owed)
+    tier, leverage = terms.borrow_tiers[0], borrow_leverage(account, name)
+    margin = upl = ZERO
+    if borrowing:
         tier = tier_of(terms.borrow_tiers, borrowing)
-        leverage = leverages.get(name, everywhere)  # CU-8
-        margin = ZERO
-        if borrowing:
-            margin = _borrow(run, borrowing, owed, price, leverage, tier)
-        if owed:
-            alone = tier if owed == borrowing else tier_of(terms.borrow_tiers, owed)
-            figures.maintenance_without_orders += owed * price * alone.maintenance
-        counted = discounted(terms, equity, price, terms.collateral and name not in off)
-        figures.adjusted_equity += counted  # AE-1
-        if figures.total_equity is not None:
-            figures.total_equity += equity * price  # AE-3
-        figures.currencies[name] = CurrencyFigures(
-            name,
-            cash,
-            borrowed,
-            interest,
-            pnl,
-            equity,
-            frozen,
-            owed,
-            upl_liability(owed, cash, interest),
-            borrowing,
-            price,
-            counted,
-            tier.number,
-            tier.maintenance,
-            margin,
-            leverage,
-            options,
-        )
+        margin = _borrow(run, borrowing, owed, price, leverage, tier)
+    if owed:
+        upl = upl_liability(owed, cash, interest)
+        alone = tier if owed == borrowing else tier_of(terms.borrow_tiers, owed)
+        run.figures.maintenance_without_orders += owed * price * alone.maintenance  # OC-1
+    counts = terms.collateral and name not in run.switched_off
+    return CurrencyFigures(
+        name,
+        cash,
+        borrowed,
+        interest,
+        pnl,
+        equity,
+        frozen,
+        owed,
+        upl,
+        borrowing,
+        price,
+        discounted(terms, equity, price, counts),
+        tier.number,
+        tier.maintenance,
+        margin,
+        leverage,
+        options,
+    )
 
 
 def _freeze(
@@ -206,11 +213,11 @@ def _sum_up(run: Run, exchanges: list[Exchange]) -> None:
 
 def _restricted(run: Run, exchanges: list[Exchange]) -> Decimal:
     """MR-2: return the discounted USD value of restricted collateral, held or being bought."""
-    total = ZERO
+    total, counted = ZERO, counting(run.account, run.reference)
     for name in run.account.restricted:
         held = run.figures.currencies.get(name)
         if held is None:
             continue
         bought = sum((e.received for e in exchanges if e.receives == name), ZERO)
-        total += max(ZERO, run.discounted(name, held.equity + bought, held.price))
+        total += max(ZERO, counted(name, held.equity + bought, held.price))
     return total

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from monitor.account.state import Account, OpenOrder
-from monitor.currency import USD, counted
+from monitor.currency import USD, switched_off
 from monitor.exact import ZERO
 from monitor.margin.figures import Figures
 from monitor.prices import PriceBook
@@ -23,6 +23,7 @@ class Run:
 
     __slots__ = (
         "account",
+        "coins",
         "contracts",
         "derivative_orders",
         "fees",
@@ -43,13 +44,16 @@ class Run:
         "prices",
         "reference",
         "spot_orders",
+        "switched_off",
         "unrealised",
     )
 
     def __init__(self, account: Account, reference: Reference, prices: PriceBook) -> None:
         self.account = account
         self.reference = reference
+        self.coins = reference.coins
         self.contracts = reference.contracts
+        self.switched_off = switched_off(account)
         self.prices = prices
         self.figures = Figures(account.account_id, account.mode)
         self.fees: Fees = reference.fees_of(account.fee_schedule)
@@ -83,9 +87,10 @@ class Run:
         found = self.indices.get(name)
         return found if found is not None else self.other_indices[name]
 
-    def discounted(self, name: str, equity: Decimal, price: Decimal) -> Decimal:
-        """CU-9."""
-        return counted(self.account, self.reference, name, equity, price)
+    @property
+    def freezes(self) -> bool:
+        """CU-4: whether any open order freezes anything."""
+        return bool(self.frozen_with or self.frozen_without or self.frozen_fees)
 
     def freeze(self, coin: str, amount: Decimal) -> None:
         """CU-4: freeze `amount` coin as the account's auto-borrow allows (CU-7)."""
