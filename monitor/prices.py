@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, Protocol
+
+import msgspec
 
 from monitor.exact import ONE
 from monitor.schema.events import TickKind
@@ -15,6 +17,9 @@ __all__ = ["MissingPrice", "Price", "PriceBook", "TickLike", "TickOutcome", "pri
 
 _BRIDGES = ("USDT", "BTC", "ETH")
 """PX-2: what a currency without a USD index of its own is priced through, in this order."""
+
+_NEVER = (-1, 0)
+"""Before every tick's `ts`."""
 
 TickOutcome = Literal["accepted", "older", "held"]
 
@@ -28,6 +33,8 @@ class TickLike(Protocol):
     def kind(self) -> TickKind: ...
     @property
     def price(self) -> Decimal: ...
+    @property
+    def value(self) -> float: ...
     @property
     def ts(self) -> int: ...
     @property
@@ -43,8 +50,7 @@ def price_key(symbol: str, kind: TickKind) -> str:
     return f"{symbol}/{kind}"
 
 
-@dataclass(slots=True, frozen=True)
-class Price:
+class Price(msgspec.Struct, frozen=True, gc=False):
     """The last accepted tick of one symbol; `offset` is its place on the tick topic."""
 
     price: Decimal
@@ -89,6 +95,45 @@ class PriceBook:
             self._routes.clear()
         self.prices[key] = Price(tick.price, tick.ts, tick.seq, offset)
         return "accepted"
+
+    def takes_each(self, policy: Policy) -> bool:
+        """Whether every tick counts, not only the last: for the grace period or the jump guard."""
+        return bool(policy.grace_seconds or policy.jump_guard)
+
+    def take_all(self, batch: Sequence[tuple[TickLike, int]], policy: Policy, now: int) -> None:
+        """Take ticks with their offsets: the same as to take each, for less."""
+        if self.takes_each(policy):
+            for tick, offset in batch:
+                self.take(tick, offset, policy, now)
+            return
+        newest: dict[tuple[str, TickKind], tuple[TickLike, int]] = {}
+        stamps: dict[tuple[str, TickKind], tuple[int, int]] = {}
+        older = 0
+        for item in batch:
+            tick = item[0]
+            place = tick.symbol, tick.kind
+            last = stamps.get(place)
+            if last is None:
+                known = self.prices.get(f"{tick.symbol}/{tick.kind}")
+                last = (known.ts, known.seq) if known is not None else _NEVER
+            stamp = tick.ts, tick.seq
+            if stamp > last:  # PX-5
+                newest[place], stamps[place] = item, stamp
+            else:
+                older += 1
+        self.take_newest({price_key(*place): item for place, item in newest.items()}, older)
+
+    def take_newest(self, newest: Mapping[str, tuple[TickLike, int]], older: int = 0) -> None:
+        """Take, by price key, the last ticks of a batch that the caller has put into order (PX-5).
+
+        `older`: how many of the batch were older than one before them. Not for a policy by which the
+        book `takes_each`.
+        """
+        self.dropped += older
+        for key, (tick, offset) in newest.items():
+            if key not in self.prices and tick.kind == "index":
+                self._routes.clear()
+            self.prices[key] = Price(tick.price, tick.ts, tick.seq, offset)
 
     def _confirmed(self, key: str, tick: TickLike, last: Price, policy: Policy) -> bool:
         """PX-6: whether a tick is near the last accepted one, or confirmed by those before it."""

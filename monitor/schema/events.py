@@ -56,6 +56,11 @@ class Tick(Message):
     ts: Millis
     seq: int = 0
 
+    @property
+    def value(self) -> float:
+        """The price as a float."""
+        return float(self.price)
+
 
 class AccountMessage(Message):
     """What the four account topics share."""

@@ -26,9 +26,9 @@ def _bytes(**changes: object) -> bytes:
 
 def test_px_1_a_tick_keeps_every_digit_of_its_price() -> None:
     price = "0.00000000000000000000000000000012345678"
-    assert decode_tick(_bytes(price=price)) == TickMessage(
-        "BTC-USD", "index", Decimal(price), 1_700_000_000_000, 7
-    )
+    tick = decode_tick(_bytes(price=price))
+    assert tick == TickMessage("BTC-USD", "index", price, 1_700_000_000_000, 7)
+    assert (str(tick.price), tick.value) == (str(Decimal(price)), float(Decimal(price)))
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,4 @@ def test_the_fast_path_agrees_with_the_model(price: object, others: dict[str, ob
             expected.seq,
         )
         assert str(got.price) == str(expected.price)
+        assert got.value == expected.value
