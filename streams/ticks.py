@@ -157,7 +157,8 @@ class TickReader:
         seen: set[str] = set()
         async for records in self._follower.records(since, end):
             batch = self._decode(records)
-            seen.update(tick.symbol for tick, _ in batch)
+            if self._needed:
+                seen.update([tick.symbol for tick, _ in batch])
             self._advance()
             yield batch
         missing = self._needed - seen if since > first else frozenset()

@@ -136,6 +136,8 @@ class Ticking:
         # On the wall clock older ticks come first, and not in the order of their times.
         if not reader.caught_up and self._runtime.settings.clock == "wall":
             return None
+        if reader.last_ts is None or reader.last_ts <= hours.boundary:
+            return None
         return hours if any(tick.ts > hours.boundary for tick, _ in part) else None
 
     async def _let_others_work(self) -> None:
