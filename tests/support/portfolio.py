@@ -60,7 +60,10 @@ def parameters(**changed: Any) -> dict[str, Any]:
         "stablecoin_table": [
             {
                 "index": "0.995",
-                "tiers": [{"up_to": "1000000", "rate": "0.005"}, {"up_to": "5000000", "rate": "0.01"}],
+                "tiers": [
+                    {"up_to": "1000000", "rate": "0.005"},
+                    {"up_to": "5000000", "rate": "0.01"},
+                ],
             },
             {"index": "0", "tiers": [{"up_to": "1000000", "rate": "0.4"}]},
         ],
@@ -100,7 +103,9 @@ def _instruments() -> dict[str, Any]:
             }
             found[f"{coin}-{quote}-SWAP"] = _derivative("swap", coin, quote)
         found[f"{coin}-USD-SWAP"] = _derivative("swap", coin, "USD")
-        found[f"{coin}-USDT-250328"] = _derivative("future", coin, "USDT", expiry=EXPIRIES["250328"])
+        found[f"{coin}-USDT-250328"] = _derivative(
+            "future", coin, "USDT", expiry=EXPIRIES["250328"]
+        )
         found[f"{coin}-USD-251226"] = _derivative("future", coin, "USD", expiry=EXPIRIES["251226"])
         for day, expiry in EXPIRIES.items():
             for strike in STRIKES[coin]:

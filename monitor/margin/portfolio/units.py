@@ -66,7 +66,7 @@ class _Units:
         moment = moment_of(run.prices, underlying)
         grid = grid_of(self.reference, underlying, moment)
         if grid is None:
-            raise MissingParameter("units" if self.reference.portfolio else "valid_from")
+            raise MissingParameter("valid_from")
         holdings = Holdings(underlying, run.index(underlying), moment)
         holdings.cap = run.account.spot_hedge.get(underlying)
         coin = run.figures.currencies.get(underlying)
