@@ -9,10 +9,11 @@ from monitor.account.state import Account
 from monitor.exact import ONE, ZERO
 from monitor.reference import Reference
 from monitor.schema.reference import USD, Currency
-from monitor.terms import CoinTerms, tier_of
+from monitor.terms import CoinTerms, Tier, tier_of
 
 __all__ = [
     "USD",
+    "borrow_initial_rate",
     "borrow_leverage",
     "counting",
     "counts_as_collateral",
@@ -139,3 +140,11 @@ def borrow_leverage(account: Account, name: str) -> Decimal:
     """CU-8: return the currency's borrow leverage; 1 where none is set."""
     found = account.borrow_leverage.get(name)
     return found if found is not None else account.borrow_leverage.get("*", ONE)
+
+
+def borrow_initial_rate(mode: str, leverage: Decimal, tier: Tier) -> Decimal:
+    """CU-8: return what a borrowed USD freezes: 1 / leverage, not below the tier's initial rate.
+
+    In portfolio mode it is the tier's rate (PM-2: MR8).
+    """
+    return tier.initial if mode == "portfolio" else max(ONE / leverage, tier.initial)

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from monitor.account.interest import InterestState
+from monitor.account.parameters import missing_parameters
 from monitor.exact import ONE, ZERO
 from monitor.reference import Reference
 from monitor.schema.events import MarginMode, Mode, PositionMode, PositionSide, Side
@@ -140,6 +141,8 @@ class Account(msgspec.Struct, omit_defaults=True):
     borrow_leverage: dict[str, Decimal] = {}
     collateral_off: tuple[str, ...] = ()
     restricted: tuple[str, ...] = ()
+    spot_hedge: dict[str, Decimal] = {}
+    """PM-1: coin → how much of it may offset derivatives; a coin not named has no cap."""
     balances: dict[str, Balance] = {}
     positions: dict[str, Position] = {}
     """`instrument/side` → cross position."""
@@ -202,4 +205,6 @@ class Account(msgspec.Struct, omit_defaults=True):
                     unknown.append(held.instrument)
         if not self.balances.keys() <= coins.keys():
             unknown += [name for name in self.balances if name not in coins]
+        if self.mode == "portfolio":
+            unknown += missing_parameters(self, reference)
         return sorted(unknown)
