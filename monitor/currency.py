@@ -51,7 +51,8 @@ def slices(entry: Currency, price: Decimal) -> Iterator[tuple[Decimal | None, De
 def discounted(terms: CoinTerms, equity: Decimal, price: Decimal, counts: bool) -> Decimal:
     """CU-9: return the USD that `equity` coin at `price` counts for.
 
-    Positive equity runs through the tiers marginally; negative equity counts in full.
+    Positive equity, of 50 digits like every figure, runs through the tiers marginally; negative
+    equity counts in full.
     """
     if equity <= ZERO:
         return equity * price
@@ -59,7 +60,10 @@ def discounted(terms: CoinTerms, equity: Decimal, price: Decimal, counts: bool) 
         return ZERO
     amount = equity * price if terms.by_value else equity
     last = tier_of(terms.slices, amount)
-    total = last.counted_below + (amount - last.below) * last.rate
+    if last.below:
+        total = last.counted_below + (amount - last.below) * last.rate
+    else:
+        total = amount * last.rate
     return total if terms.by_value else total * price
 
 
@@ -138,6 +142,8 @@ def potential_borrowing(
 
 def borrow_leverage(account: Account, name: str) -> Decimal:
     """CU-8: return the currency's borrow leverage; 1 where none is set."""
+    if not account.borrow_leverage:
+        return ONE
     found = account.borrow_leverage.get(name)
     return found if found is not None else account.borrow_leverage.get("*", ONE)
 

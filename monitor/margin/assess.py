@@ -112,8 +112,9 @@ def _add_currencies(run: Run) -> None:
     """Add every currency's figures to the account's; orders have frozen what they freeze."""
     figures = run.figures
     adjusted = total = ZERO
+    freezes = bool(run.frozen_with or run.frozen_without or run.frozen_fees)
     for name, price in run.indices.items():
-        found = figures.currencies[name] = _currency(run, name, price)
+        found = figures.currencies[name] = _currency(run, name, price, freezes)
         adjusted += found.discounted_usd  # AE-1
         total += found.equity * price  # AE-3
     figures.adjusted_equity = adjusted
@@ -121,8 +122,11 @@ def _add_currencies(run: Run) -> None:
         figures.total_equity = total
 
 
-def _currency(run: Run, name: str, price: Decimal) -> CurrencyFigures:
-    """Return a currency's figures; what it owes, or would, goes into the account's margins."""
+def _currency(run: Run, name: str, price: Decimal, freezes: bool) -> CurrencyFigures:
+    """Return a currency's figures; what it owes, or would, goes into the account's margins.
+
+    `freezes`: whether open orders freeze anything at all.
+    """
     account, terms = run.account, run.coins[name]
     balance = account.balances.get(name, _NOTHING)
     cash, borrowed, interest = balance.cash, balance.borrowed, balance.accrued_interest
@@ -136,7 +140,7 @@ def _currency(run: Run, name: str, price: Decimal) -> CurrencyFigures:
         equity += options
     owed = liability(account.mode, cash, borrowed, interest, equity)  # CU-6
     frozen, borrowing = ZERO, owed
-    if run.freezes:
+    if freezes:
         frozen, borrowing = _freeze(run, name, price, cash, equity, owed)
     tier, leverage = terms.borrow_tiers[0], borrow_leverage(account, name)
     margin = upl = ZERO

@@ -87,11 +87,6 @@ class Run:
         found = self.indices.get(name)
         return found if found is not None else self.other_indices[name]
 
-    @property
-    def freezes(self) -> bool:
-        """CU-4: whether any open order freezes anything."""
-        return bool(self.frozen_with or self.frozen_without or self.frozen_fees)
-
     def freeze(self, coin: str, amount: Decimal) -> None:
         """CU-4: freeze `amount` coin as the account's auto-borrow allows (CU-7)."""
         self.frozen_with[coin] = self.frozen_with.get(coin, ZERO) + amount
