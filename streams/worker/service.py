@@ -8,7 +8,7 @@ import signal
 
 import structlog
 
-from streams.intake.faust import FaustIntake
+from streams.intake.choice import create_intake
 from streams.journal import JournalError, JournalRefused
 from streams.metrics import Meters
 from streams.metrics.serving import measured
@@ -57,7 +57,7 @@ async def _serve(settings: Settings, stop: asyncio.Event, meters: Meters) -> Non
 
 
 async def _run_one(settings: Settings, stop: asyncio.Event, meters: Meters) -> BaseException | None:
-    intake = FaustIntake(settings)
+    intake = create_intake(settings)
     worker = Worker(settings, intake, meters)
     stopping = asyncio.create_task(stop.wait())
     error: BaseException | None = None
