@@ -213,27 +213,22 @@ class AiokafkaIntake:
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        # A task that died silently would leave a member of the group that reads nothing.
+        except KafkaError as error:
+            log.warning("intake_failed", error=repr(error))
+            self._failure = self._failure or error
+        # Nobody awaits these tasks, and the consumer would only log what escapes a listener: a member
+        # of the group that reads nothing, or has not let go, would look alive.
         except Exception as error:
-            self._fail(error)
-
-    def _fail(self, error: BaseException) -> None:
-        log.error("intake_failed", error=repr(error), exc_info=not isinstance(error, KafkaError))
-        if self._failure is None:
-            self._failure = error
+            log.exception("intake_failed")
+            self._failure = self._failure or error
 
     # -- the group ----------------------------------------------------------------------------
 
     async def revoked(self, places: Collection[TopicPartition]) -> None:
         """Let go before the group is joined again; the consumer's heartbeats go on meanwhile."""
         log.info("partitions_revoked", partitions=len(places))
-        handler = self._handler
-        try:
-            if handler is not None:
-                await handler.revoked()
-        # The consumer would log what escapes here and join as if all had been let go.
-        except Exception as error:
-            self._fail(error)
+        if self._handler is not None:
+            await self._guarded(self._handler.revoked())
         self.generation += 1
         self._forget()
         # A commit that is still under way would otherwise be sent as the next generation's.
@@ -246,13 +241,8 @@ class AiokafkaIntake:
         self._places = {at: Place(at) for at in places}
         whole = owned_alike(places, self._topics)
         log.info("partitions_assigned", partitions=sorted(whole))
-        handler = self._handler
-        try:
-            if handler is not None:
-                await handler.assigned(whole)
-        # As in `revoked`.
-        except Exception as error:
-            self._fail(error)
+        if self._handler is not None:
+            await self._guarded(self._handler.assigned(whole))
 
     def _forget(self) -> None:
         """Release every record: those of the past are never acknowledged."""
