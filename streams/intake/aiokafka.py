@@ -152,8 +152,10 @@ class AiokafkaIntake:
             )
             # Nothing awaits between the consumer's buffer and here: the batch is this generation's.
             generation = self.generation
-            for at, records in batches.items():
-                place = self._places[at]
+            for place, records in [(self._places[at], found) for at, found in batches.items()]:
+                if generation != self.generation:
+                    break  # let go of since the last turn
+                at = place.at
                 events = [
                     Received(
                         at.topic,

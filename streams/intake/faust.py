@@ -114,6 +114,8 @@ class FaustIntake:
 
     def behind(self, event: Received) -> int:
         """Return how many records are known to stand after this one in its partition."""
+        if event.generation != self.generation:
+            return 0
         known = self.app.consumer.highwater(TP(event.topic, event.partition))
         return max(0, int(known or 0) - event.offset - 1)
 

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams import topics
 from streams.connection import confluent_config
 from streams.intake import GROUP, Intake, Received
+from streams.intake.aiokafka import AiokafkaIntake
 from streams.intake.choice import create_intake
 from streams.settings import Settings
 from streams.topics import Topics
@@ -337,6 +338,45 @@ async def test_aiokafka_a_handler_that_fails_in_a_rebalance_ends_the_intake(
     async with reading(settings.model_copy(update={"intake": "aiokafka"}), Broken()) as intake:
         await until(lambda: intake.failure is not None)
         assert "cannot own [0, 1]" in str(intake.failure)
+
+
+async def test_aiokafka_a_rebalance_in_the_midst_of_a_batch_leaves_nothing_of_it_behind(
+    settings: Settings, producer: AIOKafkaProducer
+) -> None:
+    """What is left of the batch belongs to the past, although the same partitions may come back."""
+    intake = AiokafkaIntake(settings)
+    fills = Topics(settings.topic_prefix).account_topics[0]
+    places = [TopicPartition(fills, p) for p in range(PARTITIONS)]
+
+    class Interrupted(Recorder):
+        rebalance: asyncio.Task[None] | None = None
+
+        def take(self, events: Sequence[Received]) -> int:
+            if self.rebalance is None:
+                self.rebalance = asyncio.create_task(self._rebalance())
+            return super().take(events)
+
+        async def _rebalance(self) -> None:
+            await intake.revoked(places)
+            await intake.assigned(places)
+
+    recorder = Interrupted()
+    recorder.intake = intake
+    for place in places:
+        await send(producer, fills, place.partition, range(30))
+    await intake.start(recorder)
+    try:
+        await until(lambda: len(recorder.assignments) == 2)
+        for place in places:
+            await send(producer, fills, place.partition, range(30, 40))
+        await until(lambda: sum(e.offset >= 30 for e in recorder.taken) == 10 * PARTITIONS)
+        assert intake.failure is None
+        recorder.acknowledge()
+        await intake.commit()
+        # Nothing of the past stands before what came after it.
+        assert [await committed(settings, fills, p) for p in range(PARTITIONS)] == [40, 40]
+    finally:
+        await intake.stop()
 
 
 async def test_aiokafka_no_broker_is_an_error_at_the_start(settings: Settings) -> None:
