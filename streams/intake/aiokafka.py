@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Coroutine, Sequence
 from typing import Any
 
@@ -93,13 +94,19 @@ class AiokafkaIntake:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._consumer is None:
-            return
-        try:
-            async with asyncio.timeout(STOP_SECONDS):
-                await self._consumer.stop()
-        except TimeoutError:
+        if self._consumer is not None:
+            await self._close(self._consumer)
+
+    async def _close(self, consumer: AIOKafkaConsumer) -> None:
+        leaving = asyncio.create_task(consumer.stop())
+        await asyncio.wait({leaving}, timeout=STOP_SECONDS)
+        if not leaving.done():
             log.warning("group_not_left", seconds=STOP_SECONDS)
+            leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        # It cancels its own fetches and awaits them bare, so it may have ended before this.
+        with contextlib.suppress(KafkaError, OSError):
+            await consumer._client.close()  # noqa: SLF001
 
     def acknowledge(self, events: Sequence[Received]) -> None:
         """Acknowledge records; committed is up to the first gap, every half second."""

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams import topics
 from streams.connection import confluent_config
+from streams.embedded import Kafka
 from streams.intake import GROUP, Intake, Received
 from streams.intake.aiokafka import AiokafkaIntake
 from streams.intake.choice import create_intake
@@ -377,6 +378,28 @@ async def test_aiokafka_a_rebalance_in_the_midst_of_a_batch_leaves_nothing_of_it
         assert [await committed(settings, fills, p) for p in range(PARTITIONS)] == [40, 40]
     finally:
         await intake.stop()
+
+
+async def test_aiokafka_ends_in_time_without_its_broker(
+    private_kafka: Kafka, topic_prefix: str
+) -> None:
+    """Aiokafka then ends its own closing as cancelled, which must not look like ours."""
+    settings = Settings(
+        brokers=private_kafka.bootstrap,
+        redis_url="none",
+        topic_prefix=topic_prefix,
+        partitions=PARTITIONS,
+        intake="aiokafka",
+    )
+    await asyncio.to_thread(topics.ensure, settings)
+    recorder = Recorder()
+    async with reading(settings, recorder) as intake:
+        await until(lambda: bool(recorder.assignments))
+        await asyncio.to_thread(private_kafka.kill)
+        await asyncio.sleep(1.0)  # fetches fail by now, and wait to be tried again
+        assert intake.failure is None
+    connections = recorder.present._consumer._client._conns  # type: ignore[attr-defined]
+    assert not any(connection.connected() for connection in connections.values())
 
 
 async def test_aiokafka_no_broker_is_an_error_at_the_start(settings: Settings) -> None:
