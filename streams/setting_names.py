@@ -11,7 +11,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "replication": ("", "copies of each topic; without it one a broker, at most 3"),
     "worker_id": ("", "name of this worker; without it host-pid-random"),
     "clock": ("wall", "what now is: wall (this machine's clock) or event (highest tick ts)"),
-    "intake": ("faust", "what reads account events: faust"),
+    "intake": ("faust", "what reads account events: faust, or aiokafka in batches"),
     "session_timeout": ("6", "a worker silent for so many seconds loses its partitions"),
     "heartbeat_interval": ("1", "seconds between heartbeats, at most a third of the session"),
     "api_token": ("", "bearer token of the API"),

@@ -103,13 +103,6 @@ class Settings(BaseSettings):
             raise ValueError(f"the port is wrong: {error}") from None
         return value
 
-    @field_validator("intake")
-    @classmethod
-    def _only_faust(cls, value: str) -> str:
-        if value != "faust":
-            raise ValueError(f"{value} is not built yet, only faust is")
-        return value
-
     @field_validator("ssl_cafile", "ssl_certfile", "ssl_keyfile", "redis_ssl_cafile")
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:

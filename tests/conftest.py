@@ -20,6 +20,21 @@ _topic_numbers = itertools.count(1)
 _databases = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--intake",
+        choices=("faust", "aiokafka"),
+        help="what the workers of the tests read account events through (LIQMON_INTAKE)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "intake: runs workers; CI runs it with each --intake")
+    intake = config.getoption("--intake")
+    if intake is not None:
+        os.environ["LIQMON_INTAKE"] = intake  # what starts a worker hands its environment on
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
     """What configures the logs in a test binds them to that test's captured stream."""

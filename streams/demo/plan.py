@@ -54,12 +54,17 @@ class Plan(msgspec.Struct, frozen=True):
     symbol_map: str | None
     speed: float | None
     duration: float | None
+    intake: str = "faust"
 
     def settings(self, worker_id: str = "demo") -> Settings:
-        """Return settings that neither the user's environment nor a `.env` file touches."""
+        """Return settings that neither the user's environment nor a `.env` file touches further."""
         from streams.settings import Settings
 
-        isolated: dict[str, Any] = {"_env_file": None, "_env_prefix": "LIQMON_DEMO_"}
+        isolated: dict[str, Any] = {
+            "_env_file": None,
+            "_env_prefix": "LIQMON_DEMO_",
+            "intake": self.intake,
+        }
         return Settings(
             **isolated,
             brokers=self.brokers,

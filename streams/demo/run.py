@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -165,6 +166,7 @@ class _Demo:
             symbol_map=absolute(options.symbol_map),
             speed=options.speed,
             duration=options.duration,
+            intake=os.environ.get("LIQMON_INTAKE") or "faust",
         )
 
     async def run(self) -> int:

@@ -6,18 +6,22 @@ nothing: folding, durability and readiness are the worker's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol
 
-__all__ = ["GROUP", "Handler", "Intake", "Received"]
+import msgspec
+import structlog
+
+__all__ = ["GROUP", "Handler", "Intake", "Received", "hand_over", "owned_alike"]
+
+log = structlog.get_logger(__name__)
 
 GROUP = "liqmon"
 """The consumer group's name after the topic prefix: the same for every intake."""
 
 
-@dataclass(slots=True, frozen=True, eq=False)
-class Received:
+class Received(msgspec.Struct, frozen=True, eq=False):
     """One record of an account topic; `topic` is its full name, `timestamp` its append time."""
 
     topic: str
@@ -29,8 +33,8 @@ class Received:
     """Epoch milliseconds."""
     generation: int
     """The intake's generation when the record was handed over; an older one must not be folded."""
-    token: Any
-    """What the intake needs to acknowledge it."""
+    token: Any = None
+    """What the intake needs to acknowledge it, beside its place."""
 
 
 class Handler(Protocol):
@@ -41,6 +45,12 @@ class Handler(Protocol):
 
     async def revoked(self) -> None:
         """Own nothing any more: make durable, acknowledge and let go before this returns."""
+
+    def take(self, events: Sequence[Received]) -> int:
+        """Take records, in the order of each partition, until one must wait or a turn is over.
+
+        Return how many were taken.
+        """
 
     async def received(self, event: Received) -> None:
         """Take one record, in the order of its partition. May wait until it can be folded."""
@@ -70,3 +80,29 @@ class Intake(Protocol):
     @property
     def failure(self) -> BaseException | None:
         """Why the intake has died, if it has."""
+
+
+async def hand_over(handler: Handler, events: Sequence[Received]) -> None:
+    """Hand over records in their order, and return when the last is taken."""
+    taken = handler.take(events)
+    while taken < len(events):
+        await asyncio.sleep(0)  # H-8: a turn is over
+        await handler.received(events[taken])
+        taken += 1
+        taken += handler.take(events[taken:])
+
+
+def owned_alike(places: Iterable[tuple[str, int]], topics: Collection[str]) -> frozenset[int]:
+    """Return the partitions owned of all `topics`; of others a part of the events would be missing.
+
+    `places` are (topic, partition). The assignors of both intakes give topics of one partition count
+    and the same subscribers alike.
+    """
+    owned: dict[int, set[str]] = {}
+    for topic, partition in places:
+        if topic in topics:
+            owned.setdefault(partition, set()).add(topic)
+    whole = frozenset(partition for partition, of in owned.items() if len(of) == len(topics))
+    if len(whole) != len(owned):
+        log.error("partitions_not_alike", partitions=sorted(set(owned) - whole))
+    return whole

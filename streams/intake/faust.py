@@ -11,7 +11,7 @@ import structlog
 from faust.types import TP
 
 from streams.connection import faust_broker
-from streams.intake.base import GROUP, Handler, Received
+from streams.intake.base import GROUP, Handler, Received, hand_over, owned_alike
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -22,8 +22,12 @@ log = structlog.get_logger(__name__)
 COMMIT_SECONDS = 0.5
 BUFFERED_EVENTS = 4096
 POLL_RECORDS = 1000
-RECORDS_A_TURN = 50
-"""H-8: records that one agent takes in one turn of the loop."""
+RECORDS_A_TURN = 200
+"""Records that one agent takes along at the most; the handler ends its turn by time (H-8)."""
+BACKLOG_RECORDS = 100
+GATHER_SECONDS = 0.002
+"""So far behind, an agent lets records gather for a moment: a turn of Faust's stream costs as much for
+one record as for many (190 µs against 130 µs of processor time a record, measured)."""
 
 
 def create_app(settings: Settings) -> faust.App:
@@ -110,6 +114,8 @@ class FaustIntake:
 
     def behind(self, event: Received) -> int:
         """Return how many records are known to stand after this one in its partition."""
+        if event.generation != self.generation:
+            return 0
         known = self.app.consumer.highwater(TP(event.topic, event.partition))
         return max(0, int(known or 0) - event.offset - 1)
 
@@ -127,7 +133,7 @@ class FaustIntake:
         unacknowledged = stream.noack()
         queue = unacknowledged.channel.queue
         async for event in unacknowledged.events():
-            await self._hand_over(handler, event)
+            events = [self._received(event)]
             # Faust gives the loop a turn before each record; under load that is one record a turn.
             # What waits in the agent's queue is taken along, as Faust itself would take it.
             for _ in range(RECORDS_A_TURN):
@@ -135,21 +141,22 @@ class FaustIntake:
                     break
                 waiting = queue.get_nowait()
                 if waiting.message.generation_id == self.app.consumer_generation_id:
-                    await self._hand_over(handler, waiting)
+                    events.append(self._received(waiting))
+            await hand_over(handler, events)
+            if self.behind(events[-1]) > BACKLOG_RECORDS:
+                await asyncio.sleep(GATHER_SECONDS)
 
-    async def _hand_over(self, handler: Handler, event: Any) -> None:
+    def _received(self, event: Any) -> Received:
         message = event.message
-        await handler.received(
-            Received(
-                message.topic,
-                message.partition,
-                message.offset,
-                message.key,
-                message.value,
-                int(message.timestamp * 1000),
-                self.generation,
-                event,
-            )
+        return Received(
+            message.topic,
+            message.partition,
+            message.offset,
+            message.key,
+            message.value,
+            int(message.timestamp * 1000),
+            self.generation,
+            event,
         )
 
     async def _on_revoked(self, _app: Any, revoked: Iterable[TP], **_kwargs: Any) -> None:
@@ -160,14 +167,7 @@ class FaustIntake:
 
     async def _on_assigned(self, _app: Any, assigned: Iterable[TP], **_kwargs: Any) -> None:
         self.generation += 1
-        owned: dict[int, set[str]] = {}
-        for place in assigned:
-            if place.topic in self._topics.account_topics:
-                owned.setdefault(place.partition, set()).add(place.topic)
-        whole = frozenset(p for p, topics in owned.items() if len(topics) == 4)
-        if len(whole) != len(owned):
-            # Faust gives topics of one partition count and the same subscribers alike.
-            log.error("partitions_not_alike", partitions=sorted(set(owned) - whole))
+        whole = owned_alike(assigned, self._topics.account_topics)
         log.info("partitions_assigned", partitions=sorted(whole))
         if self._handler is not None:
             await self._handler.assigned(whole)

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -277,13 +278,13 @@ class PartitionWriter(Generic[EventT]):
         # Never below any record's, the last owner's included.
         now = self._floor = max(self._floor, self._now())
         bounds = self.settings
-        time = asyncio.get_running_loop().time
-        end = time() + bounds.group_seconds
+        # The loop's own clock may stand still within a turn (uvloop's does).
+        end = monotonic() + bounds.group_seconds
         taken: list[str] = []
         for account_id, events in self._dirty.items():
             if len(taken) >= bounds.group_accounts or group.size >= bounds.group_bytes:
                 break
-            if taken and time() > end:
+            if taken and monotonic() > end:
                 break
             key, value, commands = self._record(account_id, now)
             group.records.append((key, value))

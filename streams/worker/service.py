@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from collections.abc import Callable
 
 import structlog
 
-from streams.intake.faust import FaustIntake
+from streams.intake.choice import create_intake
 from streams.journal import JournalError, JournalRefused
 from streams.metrics import Meters
 from streams.metrics.serving import measured
@@ -57,7 +58,7 @@ async def _serve(settings: Settings, stop: asyncio.Event, meters: Meters) -> Non
 
 
 async def _run_one(settings: Settings, stop: asyncio.Event, meters: Meters) -> BaseException | None:
-    intake = FaustIntake(settings)
+    intake = create_intake(settings)
     worker = Worker(settings, intake, meters)
     stopping = asyncio.create_task(stop.wait())
     error: BaseException | None = None
@@ -91,5 +92,15 @@ def run(settings: Settings) -> int:
             loop.add_signal_handler(number, stop.set)
         await serve(settings, stop)
 
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        runner.run(main())
     return 0
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes uvloop's loops where the extra `loop` is installed, None for asyncio's."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

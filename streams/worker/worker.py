@@ -187,6 +187,10 @@ class Worker:
             await self._beat()
         self._ownership.release()
 
+    def take(self, events: Sequence[Received]) -> int:
+        """Fold events as far as none has to wait; return how many."""
+        return self._folding.take(events)
+
     async def received(self, event: Received) -> None:
         """Fold one event, in one step with its decision."""
         await self._folding.received(event)

@@ -24,7 +24,7 @@ from streams.simulator import demo_reference
 from streams.verify import verify
 from tests.support.processes import Command
 
-pytestmark = [pytest.mark.integration, pytest.mark.faults]
+pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.intake]
 
 ACCOUNTS = 400
 MARKET = SyntheticMarket(seed=3, seconds=90)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.intake, pytest.mark.timeout(400)]
 
 _SMALL = ("--accounts", "500", "--duration", "20", "--speed", "2")
 # Only against a hang: how long a start takes depends on what else the machine does.
@@ -22,7 +22,9 @@ _LONG = 180
 def _environment(data: Path) -> dict[str, str]:
     # Settings of the tests' own surroundings are no business of the demo.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LIQMON_")}
-    return {**kept, "LIQMON_DATA_DIR": str(data), "LIQMON_SECURITY_PROTOCOL": "SSL"}
+    intake = os.environ.get("LIQMON_INTAKE", "faust")
+    own = {"LIQMON_DATA_DIR": str(data), "LIQMON_INTAKE": intake}
+    return {**kept, **own, "LIQMON_SECURITY_PROTOCOL": "SSL"}
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from streams.settings import Settings
 from tests.support.bus import REFERENCE, Bus, publish_reference, ready, worker_environment
 from tests.support.processes import Command
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.intake]
 
 HOUR_MS = 3_600_000
 HOUR = 1_700_000_000_000 // HOUR_MS * HOUR_MS

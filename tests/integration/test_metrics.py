@@ -30,7 +30,7 @@ from tests.support.bus import (
 )
 from tests.support.processes import Command
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.intake]
 
 ACCOUNT = "alice"
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]

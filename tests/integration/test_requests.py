@@ -33,7 +33,7 @@ from tests.support.bus import (
 )
 from tests.support.processes import Command
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.intake]
 
 ACCOUNT = "alice"
 SPOT = {

@@ -142,6 +142,7 @@ async def until_shown(redis: Redis, account: str) -> bool:
     return False
 
 
+@pytest.mark.intake
 async def test_a_worker_signs_in_over_tls_everywhere(
     secure_kafka: tuple[Kafka, int],
     secure_redis: str,

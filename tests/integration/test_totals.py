@@ -25,7 +25,7 @@ from tests.support.bus import (
 )
 from tests.support.processes import Command
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.intake]
 
 PARTITIONS = 2
 MAX_AGE_MS = 3_000

@@ -545,7 +545,7 @@ _MUTATIONS = [
     Mutation(
         "a group takes as long as it takes",
         "writer",
-        "            if taken and time() > end:\n",
+        "            if taken and monotonic() > end:\n",
         "            if False:\n",
         a_long_group_is_cut,
     ),

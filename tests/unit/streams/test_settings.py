@@ -40,7 +40,7 @@ def test_two_workers_never_have_the_same_id() -> None:
         ("TOPIC_PREFIX", "a b", "pattern"),
         ("PARTITIONS", "0", "greater than or equal to 1"),
         ("CLOCK", "moon", "'wall' or 'event'"),
-        ("INTAKE", "aiokafka", "aiokafka is not built yet, only faust is"),
+        ("INTAKE", "confluent", "'faust' or 'aiokafka'"),
         ("SSL_CAFILE", "missing.pem", "there is no such file"),
         ("SESSION_TIMEOUT", "1", "HEARTBEAT_INTERVAL=1: at most a third"),
         ("SECURITY_PROTOCOL", "SASL_SSL", "needs LIQMON_SASL_USERNAME"),
