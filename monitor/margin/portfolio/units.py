@@ -12,6 +12,7 @@ from monitor.margin.portfolio.holdings import Contract, Holdings
 from monitor.margin.portfolio.prices import forward_of, usd_of
 from monitor.margin.portfolio.unit import unit_figures
 from monitor.margin.run import Run
+from monitor.margin.spot_orders import exchange_of
 from monitor.schema.reference import Instrument
 
 __all__ = ["add_units"]
@@ -75,11 +76,12 @@ class _Units:
         for key in self.held.get(underlying, ()):
             position = run.account.positions[key]
             contract = self._contract(grid, holdings, position.instrument)
-            contract.positions.append(position.quantity * self.reference.sizes[position.instrument])
+            size = self.reference.sizes[position.instrument]
+            contract.positions[key] = position.quantity * size
         self._add_orders(grid, holdings)
         shown = tuple(self._shown(holdings, key) for key in self.held.get(underlying, ()))
-        indices = {name: usd_of(run, name) for name in _quotes(holdings)}
-        return unit_figures(grid, holdings, shown, indices)
+        holdings.indices = {name: usd_of(run, name) for name in _quotes(holdings)}
+        return unit_figures(grid, holdings, shown)
 
     def _contract(self, grid: Grid, holdings: Holdings, name: str) -> Contract:
         found = holdings.contracts.get(name)
@@ -120,13 +122,11 @@ class _Units:
             else:
                 contract.sells += amount
         for order in run.spot_orders:
-            instrument = self.reference.instruments[order.instrument]
-            if instrument.underlying != holdings.underlying:
-                continue
-            if order.side == "buy":
-                holdings.spot_buys += order.remaining
-            else:
-                holdings.spot_sells += order.remaining
+            exchange = exchange_of(order, self.reference.instruments[order.instrument], run.index)
+            if exchange.receives == holdings.underlying:
+                holdings.spot_buys += exchange.received
+            elif exchange.gives == holdings.underlying:
+                holdings.spot_sells += exchange.given
 
     def _shown(self, holdings: Holdings, key: str) -> UnitPosition:
         position = self.run.account.positions[key]
