@@ -2,6 +2,7 @@
 
 from streams.simulator.books import Account, BookError, Books
 from streams.simulator.catalogue import Catalogue
+from streams.simulator.dated import list_dated
 from streams.simulator.exchange import Counters, Exchange
 from streams.simulator.execution import Executor
 from streams.simulator.generator import generate
@@ -25,6 +26,7 @@ __all__ = [
     "SimulateSettings",
     "demo_reference",
     "generate",
+    "list_dated",
     "make_producer",
     "publish_accounts",
     "simulate",

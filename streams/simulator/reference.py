@@ -21,15 +21,19 @@ def _packaged() -> str:
 
 
 def demo_reference(
-    symbols: Iterable[str] | None = None, policy: Mapping[str, Any] | None = None
+    symbols: Iterable[str] | None = None,
+    policy: Mapping[str, Any] | None = None,
+    *,
+    dated: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the packaged reference set in the form of the reference file.
 
     `symbols` are those of the ticks to come (`BTC-USD`, `BTC-USDT-SWAP`): the set is then cut down
-    to what they price. `policy` overrides settings of the policy by name, for instance
+    to what they price. `dated` are instruments to add (`list_dated`). `policy` overrides settings of the policy by name, for instance
     `time_scale` and `max_age_seconds`.
     """
     raw: dict[str, Any] = yaml.load(_packaged(), Loader=_Loader)  # noqa: S506 - a safe one
+    raw["instruments"].update(dated or {})
     if symbols is not None:
         raw = subset(raw, symbols)
     raw["policy"] = {**(raw.get("policy") or {}), **(policy or {})}
