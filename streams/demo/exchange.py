@@ -56,6 +56,7 @@ async def _open_accounts(settings: SimulateSettings, folder: Folder) -> None:
         settings.prices or {},
         Catalogue.of(settings.reference or {}),
         ts=settings.start_ts or 0,
+        shares=settings.shares,
     )
     early = []
     # What can be made before the broker is up is made by then.

@@ -10,7 +10,7 @@ from streams.simulator.publishing import make_producer, publish_accounts
 from streams.simulator.rebuild import MissingTopic
 from streams.simulator.reference import demo_reference, subset
 from streams.simulator.service import simulate
-from streams.simulator.settings import Faults, Progress, SimulateSettings
+from streams.simulator.settings import Faults, Progress, Shares, SimulateSettings
 
 __all__ = [
     "Account",
@@ -23,6 +23,7 @@ __all__ = [
     "Faults",
     "MissingTopic",
     "Progress",
+    "Shares",
     "SimulateSettings",
     "demo_reference",
     "generate",

@@ -108,8 +108,9 @@ def listed(entries: Mapping[str, Mapping[str, Any]]) -> Listed:
     found: dict[str, list[ListedFuture | ListedOption]] = {}
     for name, entry in entries.items():
         if entry["kind"] == "option":
-            strike, expiry = float(entry["strike"]), entry["expiry"]
-            contract = ListedOption(name, entry["option_type"], strike, expiry)
+            contract: ListedFuture | ListedOption = ListedOption(
+                name, entry["option_type"], float(entry["strike"]), entry["expiry"]
+            )
         else:
             decimals = max(0, -int(Decimal(entry["tick"]).normalize().as_tuple().exponent))
             contract = ListedFuture(name, entry["expiry"], decimals)
