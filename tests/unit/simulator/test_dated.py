@@ -35,20 +35,20 @@ def test_nothing_expires_before_the_end_and_all_on_a_friday_at_eight(after: int)
 
 def test_names_say_coin_day_strike_and_kind() -> None:
     found = made(ms(2022, 11, 10, 23))
-    assert found["BTC-USD-221118-21000-C"]["expiry"] == ms(2022, 11, 18, 8)
-    assert found["BTC-USD-221118-21000-C"]["option_type"] == "call"
-    assert found["BTC-USD-221118-15500-P"]["strike"] == "15500"
-    assert found["ETH-USD-221216-1560-P"]["settle"] == "ETH"
-    assert found["BTC-USDT-221118"]["kind"] == "future"
-    assert "funding_hours" not in found["BTC-USDT-221118"]
+    assert found["BTC-USD-221111-21000-C"]["expiry"] == ms(2022, 11, 11, 8)
+    assert found["BTC-USD-221111-21000-C"]["option_type"] == "call"
+    assert found["BTC-USD-221111-15500-P"]["strike"] == "15500"
+    assert found["ETH-USD-221209-1560-P"]["settle"] == "ETH"
+    assert found["BTC-USDT-221111"]["kind"] == "future"
+    assert "funding_hours" not in found["BTC-USDT-221111"]
 
 
 def test_the_set_stays_sound_with_them() -> None:
     dated = made(ms(2022, 11, 10, 23))
     reference = load_reference(demo_reference({*PRICES, *dated}, dated=dated))
     assert set(dated) <= set(reference.instruments)
-    expiry = ms(2022, 11, 18, 8)
-    assert reference.forwards["BTC", expiry] == ("BTC-USDT-221118",)
+    expiry = ms(2022, 11, 11, 8)
+    assert reference.forwards["BTC", expiry] == ("BTC-USDT-221111",)
 
 
 def test_a_recording_with_options_of_its_own_gets_no_others_on_that_coin() -> None:
@@ -56,7 +56,7 @@ def test_a_recording_with_options_of_its_own_gets_no_others_on_that_coin() -> No
     found = made(ms(2022, 11, 10, 23), own)
     options = {e["underlying"] for e in found.values() if e["kind"] == "option"}
     assert options == {"ETH"}
-    assert "BTC-USDT-221118" in found
+    assert "BTC-USDT-221111" in found
 
 
 def test_a_coin_without_an_index_gets_none() -> None:
@@ -67,7 +67,7 @@ def test_a_market_quotes_what_is_listed_by_coin() -> None:
     dated = made(ms(2022, 11, 10, 23))
     quoted = listed(dated)
     assert {contract.name for found in quoted.values() for contract in found} == set(dated)
-    (future,) = [c for c in quoted["ETH"] if c.name == "ETH-USDT-221118"] or [None]
+    (future,) = [c for c in quoted["ETH"] if c.name == "ETH-USDT-221111"] or [None]
     assert future is None  # ETH has no perpetual here to copy the contract from
 
 
