@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from monitor.reference import load_reference
+from streams.replay import ListedFuture, ListedOption
 from streams.simulator import demo_reference, list_dated
 from streams.simulator.dated import listed, quarter_end
 
@@ -67,8 +68,9 @@ def test_a_market_quotes_what_is_listed_by_coin() -> None:
     dated = made(ms(2022, 11, 10, 23))
     quoted = listed(dated)
     assert {contract.name for found in quoted.values() for contract in found} == set(dated)
-    (future,) = [c for c in quoted["ETH"] if c.name == "ETH-USDT-221111"] or [None]
-    assert future is None  # ETH has no perpetual here to copy the contract from
+    assert ListedFuture("ETH-USDT-221111", ms(2022, 11, 11, 8), 2) in quoted["ETH"]
+    call = ListedOption("BTC-USD-221111-21000-C", "call", 21_000.0, ms(2022, 11, 11, 8))
+    assert call in quoted["BTC"]
 
 
 @pytest.mark.parametrize(
