@@ -1,6 +1,6 @@
 /** The tables of one account. */
 
-import { badge, fill, figures, h, section, table } from "../dom.js";
+import { badge, fill, figures, h, table } from "../dom.js";
 import { asked, coin, dateTime, decimal, has, percent, price, words } from "../format.js";
 
 /** @typedef {import("../types.js").Decimal} Decimal */
@@ -220,38 +220,6 @@ export function orders(place, rows) {
       ],
       rows,
       { empty: "none" },
-    ),
-  );
-}
-
-/** Portfolio mode: what each risk unit asks. @param {HTMLElement} place @param {Record<string, any> | undefined} found */
-export function units(place, found) {
-  const rows = Object.entries(found ?? {}).map(([name, body]) => ({ name, ...body }));
-  if (!rows.length) return fill(place);
-  const fields = [
-    ...new Set(
-      rows.flatMap((row) =>
-        Object.keys(row).filter((field) => field !== "name" && typeof row[field] !== "object"),
-      ),
-    ),
-  ];
-  fill(
-    place,
-    section(
-      "Risk units",
-      {},
-      table(
-        "Risk units",
-        [
-          { title: "Unit", head: true, value: (row) => row.name },
-          ...fields.map((field) => ({
-            title: words(field),
-            number: true,
-            value: (/** @type {any} */ row) => decimal(row[field], 2),
-          })),
-        ],
-        rows,
-      ),
     ),
   );
 }
