@@ -7,10 +7,11 @@ from decimal import Decimal
 
 from monitor.account.state import Account
 from monitor.exact import ONE, ZERO
-from monitor.schema.reference import Currency
+from monitor.schema.reference import BorrowTier, Currency
 
 __all__ = [
     "USD",
+    "borrow_initial_rate",
     "counts_as_collateral",
     "discounted",
     "equity_for_discounted",
@@ -132,3 +133,13 @@ def borrow_leverage(account: Account, name: str) -> Decimal:
     """CU-8: return the currency's borrow leverage; 1 where none is set."""
     found = account.borrow_leverage.get(name)
     return found if found is not None else account.borrow_leverage.get("*", ONE)
+
+
+def borrow_initial_rate(account: Account, name: str, tier: BorrowTier) -> Decimal:
+    """CU-8: return what a borrowed USD freezes: 1 / leverage, not below the tier's initial rate.
+
+    In portfolio mode it is the tier's rate (PM-2: MR8).
+    """
+    if account.mode == "portfolio":
+        return tier.initial
+    return max(ONE / borrow_leverage(account, name), tier.initial)

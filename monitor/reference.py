@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from monitor.exact import ONE, ZERO
+from monitor.schema.portfolio import PortfolioParameters
 from monitor.schema.reference import (
     BorrowTier,
     Currency,
@@ -67,8 +68,13 @@ class Reference:
     sha256: str = ""
     options: Mapping[str, OptionParameters] = field(default_factory=lambda: DEFAULT_OPTIONS)
     """Underlying → MM-3's parameters."""
+    portfolio: tuple[PortfolioParameters, ...] = ()
+    """PM: by `valid_from`, the oldest first."""
     sizes: dict[str, Decimal] = field(default_factory=dict, compare=False)
     """Instrument → contract value × multiplier."""
+
+    grids: dict[tuple[int, str], Any] = field(default_factory=dict, compare=False)
+    """(place in `portfolio`, underlying) → its compiled grid, for `monitor.margin.portfolio`."""
 
     def __post_init__(self) -> None:
         for name, instrument in self.instruments.items():
@@ -164,6 +170,27 @@ def _contradictions(raw: Any) -> list[str]:
             for other in (others if isinstance(others, list | tuple) else ())
             if other not in known
         )
+    return errors + _of_dated_sets(raw, known)
+
+
+def _of_dated_sets(raw: Any, known: set[str]) -> list[str]:
+    """PM-4: two sets of one day, and units of currencies that there are not."""
+    sets = raw.get("portfolio") if isinstance(raw, Mapping) else None
+    errors, days = [], set()
+    for number, one in enumerate(sets if isinstance(sets, list | tuple) else ()):
+        plain = one.model_dump() if isinstance(one, BaseModel) else one
+        if not isinstance(plain, Mapping):
+            continue
+        day = str(plain.get("valid_from"))
+        if day in days:
+            errors.append(f"portfolio.{number}.valid_from: {day} is given twice")
+        days.add(day)
+        units = plain.get("units")
+        errors += [
+            f"portfolio.{number}.units.{name}: unknown currency {name}"
+            for name in (units if isinstance(units, Mapping) else ())
+            if name not in {*known, "default"}
+        ]
     return errors
 
 
@@ -253,4 +280,5 @@ def load_reference(raw: Any, *, sha256: str | None = None) -> Reference:
         policy=parsed.policy,
         sha256=sha256,
         options={**DEFAULT_OPTIONS, **parsed.options},
+        portfolio=tuple(sorted(parsed.portfolio, key=lambda one: one.valid_from)),
     )

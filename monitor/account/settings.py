@@ -14,9 +14,12 @@ __all__ = ["apply_settings", "check_settings"]
 
 def check_settings(message: AccountSettings, reference: Reference) -> None:
     """Raise `Rejected` when the message names what the reference set does not know."""
-    if message.mode == "portfolio":
-        raise Rejected("mode: portfolio margin is not supported")
-    for currency in (*message.collateral_off, *message.restricted, *message.borrow_leverage):
+    for currency in (
+        *message.collateral_off,
+        *message.restricted,
+        *message.borrow_leverage,
+        *message.spot_hedge,
+    ):
         if currency != "*" and currency not in reference.currencies:
             raise Rejected(f"unknown currency {currency} in the account's settings")
     snapshot = message.snapshot
@@ -54,6 +57,7 @@ def apply_settings(account: Account, message: AccountSettings, reference: Refere
     account.borrow_leverage = dict(message.borrow_leverage)
     account.collateral_off = message.collateral_off
     account.restricted = message.restricted
+    account.spot_hedge = dict(message.spot_hedge)
     account.settings_ts = message.ts
     if message.snapshot is not None:
         _replace_state(account, message.snapshot, reference)

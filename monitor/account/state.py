@@ -140,6 +140,8 @@ class Account(msgspec.Struct, omit_defaults=True):
     borrow_leverage: dict[str, Decimal] = {}
     collateral_off: tuple[str, ...] = ()
     restricted: tuple[str, ...] = ()
+    spot_hedge: dict[str, Decimal] = {}
+    """PM-1: coin → how much of it may offset derivatives; a coin not named has no cap."""
     balances: dict[str, Balance] = {}
     positions: dict[str, Position] = {}
     """`instrument/side` → cross position."""

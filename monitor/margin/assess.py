@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from monitor.account.state import Account, Balance
 from monitor.currency import (
+    borrow_initial_rate,
     borrow_leverage,
     counts_as_collateral,
     discounted,
@@ -19,6 +20,9 @@ from monitor.margin.derivatives import add_derivative_orders, add_positions, add
 from monitor.margin.figures import CurrencyFigures, Figures, OrderFigures
 from monitor.margin.isolated import add_isolated, add_isolated_orders
 from monitor.margin.needs import find_prices
+from monitor.margin.portfolio.positions import add_orders as add_portfolio_orders
+from monitor.margin.portfolio.positions import add_positions as add_portfolio_positions
+from monitor.margin.portfolio.units import add_units
 from monitor.margin.run import Run
 from monitor.margin.spot_orders import Exchange, exchange_of, order_effects, spot_order_loss
 from monitor.prices import PriceBook
@@ -43,7 +47,11 @@ def assess(account: Account, reference: Reference, prices: PriceBook) -> Figures
     if run.missing:
         figures.unpriced = tuple(sorted(set(run.missing)))
         return figures
-    if account.positions or run.derivative_orders:
+    portfolio = account.mode == "portfolio"
+    if portfolio:
+        add_portfolio_positions(run)
+        add_portfolio_orders(run)
+    elif account.positions or run.derivative_orders:
         add_sizes(run)
         add_positions(run)
         add_derivative_orders(run)
@@ -53,6 +61,10 @@ def assess(account: Account, reference: Reference, prices: PriceBook) -> Figures
         add_isolated_orders(run)
     exchanges = _exchanges(run) if run.spot_orders else []
     _add_currencies(run)
+    if portfolio:
+        add_units(run)
+        if figures.unpriced:
+            return figures
     if exchanges:
         equities = {name: c.equity for name, c in figures.currencies.items()}
         effects = order_effects(exchanges, equities, run.discounted, run.fees.spot_taker)
@@ -114,7 +126,7 @@ def _add_currencies(run: Run) -> None:
         borrowing = potential_borrowing(account, cash, equity, owed, without, with_)  # CU-7
         number, tier, _ = borrow_tier(entry.borrow_tiers, borrowing)
         leverage = borrow_leverage(account, name)
-        rate = max(ONE / leverage, tier.initial)
+        rate = borrow_initial_rate(account, name, tier)
         usd = borrowing * price
         margin = usd * rate  # CU-8
         counted = discounted(entry, equity, price, counts_as_collateral(account, name, entry))
@@ -169,6 +181,8 @@ def _sum_up(run: Run, exchanges: list[Exchange]) -> None:
         value = figures.position_value
         if run.account.mode == "spot":
             value = sum((c.liability * c.price for c in figures.currencies.values()), ZERO)
+        elif run.account.mode == "portfolio":
+            value = sum((p.notional_usd for p in figures.positions.values()), ZERO)
         figures.leverage = value / figures.adjusted_equity
 
 

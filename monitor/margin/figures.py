@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from monitor.exact import ZERO
+from monitor.margin.portfolio.figures import RiskUnitFigures
 from monitor.schema.events import Mode, PositionSide
 
 __all__ = ["CurrencyFigures", "Figures", "IsolatedFigures", "OrderFigures", "PositionFigures"]
@@ -146,6 +147,8 @@ class Figures:
     positions: dict[str, PositionFigures] = field(default_factory=dict)
     isolated: dict[str, IsolatedFigures] = field(default_factory=dict)
     orders: dict[str, OrderFigures] = field(default_factory=dict)
+    risk_units: dict[str, RiskUnitFigures] = field(default_factory=dict)
+    """PM-1: by underlying; of portfolio mode."""
     symbols: tuple[str, ...] = ()
     """The prices used, as `symbol/kind`."""
     unpriced: tuple[str, ...] = ()
@@ -154,6 +157,20 @@ class Figures:
     def requirement(self) -> Decimal:
         """Maintenance margin + liquidation fee: MR-1's denominator."""
         return self.maintenance_margin + self.liquidation_fee
+
+    @property
+    def borrowing_maintenance(self) -> Decimal:
+        """MR8: the maintenance margin of potential borrowing."""
+        borrowed = (
+            c.potential_borrowing * c.price * c.borrow_maintenance_rate
+            for c in self.currencies.values()
+        )
+        return sum(borrowed, ZERO)
+
+    @property
+    def borrowing_initial(self) -> Decimal:
+        """CU-8 (in portfolio mode MR8) over all currencies."""
+        return sum((c.borrow_margin_usd for c in self.currencies.values()), ZERO)
 
     @property
     def oc1_short(self) -> bool:

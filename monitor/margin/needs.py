@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from monitor.currency import counts_as_collateral
 from monitor.exact import ONE, ZERO
 from monitor.margin.options import forward_mark
+from monitor.margin.portfolio.prices import find_unit_prices
 from monitor.margin.run import Run
 from monitor.prices import MissingPrice
 
@@ -18,7 +19,10 @@ def find_prices(run: Run) -> None:
     account, used = run.account, list[str]()
     held = [name for name, balance in account.balances.items() if not balance.is_empty()]
     touched, options = _of_positions_and_orders(run, used)
-    others = _of_short_options(run, used) if options else set()
+    if account.mode == "portfolio":
+        others = find_unit_prices(run, used)
+    else:
+        others = _of_short_options(run, used) if options else set()
     if account.isolated:
         others |= _of_isolated(run, used)
     needed = dict.fromkeys(held)

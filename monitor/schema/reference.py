@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from decimal import Decimal
 from itertools import pairwise
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from monitor.exact import ONE, ZERO
 from monitor.schema.base import Amount, Message, Millis, NonNegative, Positive, Rate
 from monitor.schema.events import Mode
+from monitor.schema.portfolio import PortfolioParameters
 
 __all__ = [
     "BorrowTier",
@@ -221,6 +222,8 @@ class Policy(Message):
     charge_when_off: bool = False
     """IN-2: charge the excess over the quota while auto-borrow is off, instead of converting only."""
     conversion_order: Literal["highest_rate_first", "lowest_rate_first"] = "highest_rate_first"
+    portfolio_derivative_fee: bool = False
+    """PM-5: in portfolio mode the liquidation fee covers derivatives too (MM-4), not borrowing only."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Policy:
@@ -281,4 +284,5 @@ class ReferenceFile(Message):
     policy: Policy = Policy()
     options: dict[str, OptionParameters] = {}
     """Underlying → parameters; BTC and ETH have defaults (MM-3)."""
-    portfolio: tuple[dict[str, Any], ...] = ()
+    portfolio: tuple[PortfolioParameters, ...] = ()
+    """PM: dated sets, the one valid at the prices' time counts."""

@@ -33,6 +33,7 @@ from monitor.schema.alerts import AlertRule, DeletedRule
 from monitor.schema.base import Millis
 from monitor.schema.checks import CheckAnswer
 from monitor.schema.interest import InterestNotice
+from monitor.schema.portfolio import PortfolioParameters
 from monitor.schema.reference import OptionParameters
 from streams.contract.schemas import Form, json_schema
 from streams.requests import AssessmentAnswer, CheckReply, Request, Unanswered
@@ -129,7 +130,7 @@ MESSAGES: tuple[MessageSpec, ...] = (
     _entry("fees", Fees),
     _entry("policy", Policy),
     _entry("options", dict[str, OptionParameters], "ReferenceOptions"),
-    _entry("portfolio", tuple[dict[str, Any], ...], "ReferencePortfolio"),
+    _entry("portfolio", tuple[PortfolioParameters, ...], "ReferencePortfolio"),
     MessageSpec("reference-set", "reference", ReferenceSet, "full"),
     MessageSpec("alert-rule", "alert-rules", AlertRule, "sparse"),
     MessageSpec("alert-rule-deleted", "alert-rules", DeletedRule, "sparse"),

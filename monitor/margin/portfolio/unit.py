@@ -1,0 +1,78 @@
+"""One risk unit's figures, with those of its open orders filled that ask for most (PM-1, PM-2, OC-1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from monitor.exact import ZERO
+from monitor.margin.portfolio.charges import charges_of
+from monitor.margin.portfolio.figures import Charges, Filled, RiskUnitFigures, UnitPosition
+from monitor.margin.portfolio.grid import Grid
+from monitor.margin.portfolio.holdings import Held, Holdings
+from monitor.margin.portfolio.scenarios import Moved, moved
+
+__all__ = ["unit_figures"]
+
+_POINT = Decimal("0.01")
+"""Vega is shown for one point of volatility."""
+
+
+class _Looked(NamedTuple):
+    filled: Filled
+    held: list[Held]
+    spot: Decimal
+    moved: Moved
+    charges: Charges
+
+
+def unit_figures(
+    grid: Grid,
+    holdings: Holdings,
+    positions: Sequence[UnitPosition],
+    indices: Mapping[str, Decimal],
+) -> RiskUnitFigures:
+    """Return the unit's figures; `positions` are its own as shown, `indices` stablecoins in USD.
+
+    Open orders count as the worst of none, all buys and all sells filled. Raises `MissingParameter`.
+    """
+    plain = _look(grid, holdings, "none", indices)
+    worst = plain
+    if holdings.has_buys:
+        worst = _worse(worst, _look(grid, holdings, "buys", indices))
+    if holdings.has_sells:
+        worst = _worse(worst, _look(grid, holdings, "sells", indices))
+    maintenance, without = worst.charges.maintenance, plain.charges.maintenance
+    return RiskUnitFigures(
+        holdings.underlying,
+        maintenance,
+        grid.initial_factor * maintenance,
+        without,
+        grid.initial_factor * without,
+        worst.filled,
+        sum((one.net * one.contract.risk.delta for one in worst.held), ZERO),
+        sum((one.net * one.contract.risk.gamma for one in worst.held), ZERO),
+        sum((one.net * one.contract.risk.vega * _POINT for one in worst.held), ZERO),
+        sum((one.net * one.contract.risk.theta for one in worst.held), ZERO),
+        worst.spot,
+        worst.charges,
+        worst.moved.scenarios,
+        worst.moved.worst,
+        worst.moved.extreme,
+        tuple(positions),
+    )
+
+
+def _worse(first: _Looked, second: _Looked) -> _Looked:
+    return second if second.charges.maintenance > first.charges.maintenance else first
+
+
+def _look(
+    grid: Grid, holdings: Holdings, filled: Filled, indices: Mapping[str, Decimal]
+) -> _Looked:
+    held, coin = holdings.filled(filled)
+    spot = holdings.spot_in_use(held, coin)
+    under = moved(grid, held, spot * holdings.index)
+    charges = charges_of(grid, held, under, holdings.moment, indices)
+    return _Looked(filled, held, spot, under, charges)
