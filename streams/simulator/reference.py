@@ -43,7 +43,8 @@ def demo_reference(
 def subset(raw: Mapping[str, Any], symbols: Iterable[str]) -> dict[str, Any]:
     """Return `raw` without the currencies and instruments that no tick of `symbols` prices (PX-2).
 
-    A spot pair stays when both its coins do; a derivative when its own mark is among `symbols`.
+    A spot pair stays when both its coins do; a derivative when its own mark is among `symbols`; a
+    risk unit's parameters when its coin does.
     """
     priced = set(symbols)
     currencies = {
@@ -62,4 +63,8 @@ def subset(raw: Mapping[str, Any], symbols: Iterable[str]) -> dict[str, Any]:
         if {entry["underlying"], entry["quote"], entry.get("settle") or entry["quote"]} <= known
         and (entry["kind"] == "spot" or name in priced)
     }
-    return {**raw, "currencies": currencies, "instruments": instruments}
+    portfolio = [
+        {**dated, "units": {n: u for n, u in dated["units"].items() if n in {*known, "default"}}}
+        for dated in raw.get("portfolio") or ()
+    ]
+    return {**raw, "currencies": currencies, "instruments": instruments, "portfolio": portfolio}
