@@ -30,6 +30,7 @@ from monitor.explain.positions import (
     notional_of_position,
     remaining,
 )
+from monitor.explain.risk_units import initial_of_units, maintenance_of_units
 from monitor.explain.sheet import Sheet
 from monitor.explain.spot_orders import spot_order_loss
 from monitor.margin.figures import Figures
@@ -136,11 +137,14 @@ def _borrowed(sheet: Sheet) -> list[str]:
 
 
 def _maintenance_margin(sheet: Sheet) -> Node:
-    """MM-1."""
+    """MM-1; in portfolio mode PM-2."""
     held = sheet.account.positions
-    parts = [maintenance_of_position(sheet, key, held[key]) for key in _charged(sheet)]
-    orders = [maintenance_of_order(sheet, order) for order in derivative_orders(sheet)]
-    parts += [part for part in orders if part is not None]
+    if sheet.account.mode == "portfolio":
+        parts = maintenance_of_units(sheet)
+    else:
+        parts = [maintenance_of_position(sheet, key, held[key]) for key in _charged(sheet)]
+        orders = [maintenance_of_order(sheet, order) for order in derivative_orders(sheet)]
+        parts += [part for part in orders if part is not None]
     for name in _borrowed(sheet):
         usd = borrowed_usd(sheet, name)
         rate = _borrow_rate(sheet, name)
@@ -156,22 +160,10 @@ def _borrow_rate(sheet: Sheet, currency: str) -> Node:
 
 
 def _liquidation_fee(sheet: Sheet) -> Node:
-    """MM-4."""
-    held, taker = sheet.account.positions, sheet.rate_of_fee(spot=False)
-    parts = [
-        figure(
-            f"liquidation fee of {key}",
-            "USD",
-            "MM-4",
-            "{0} × {1}",
-            notional_of_position(sheet, key, held[key]),
-            taker,
-            label=key,
-        )
-        for key in _charged(sheet)
-    ]
-    orders = [liquidation_fee_of_order(sheet, order) for order in derivative_orders(sheet)]
-    parts += [part for part in orders if part is not None]
+    """MM-4; in portfolio mode of derivatives only where the policy says so (PM-5)."""
+    policy, parts = sheet.reference.policy, []
+    if sheet.account.mode != "portfolio" or policy.portfolio_derivative_fee:
+        parts = _fees_of_derivatives(sheet)
     parts += [
         figure(
             f"liquidation fee of borrowing {name}",
@@ -188,11 +180,32 @@ def _liquidation_fee(sheet: Sheet) -> Node:
     return total("liquidation fee", "USD", "MM-4", parts)
 
 
+def _fees_of_derivatives(sheet: Sheet) -> list[Node]:
+    held, taker = sheet.account.positions, sheet.rate_of_fee(spot=False)
+    parts = [
+        figure(
+            f"liquidation fee of {key}",
+            "USD",
+            "MM-4",
+            "{0} × {1}",
+            notional_of_position(sheet, key, held[key]),
+            taker,
+            label=key,
+        )
+        for key in _charged(sheet)
+    ]
+    orders = [liquidation_fee_of_order(sheet, order) for order in derivative_orders(sheet)]
+    return parts + [part for part in orders if part is not None]
+
+
 def _available_margin(sheet: Sheet, adjusted: Node) -> Node:
     """MR-2, with IM-1."""
     held = sheet.account.positions
-    parts = [initial_of_position(sheet, key, held[key]) for key in _charged(sheet)]
-    parts += initial_of_orders(sheet)
+    if sheet.account.mode == "portfolio":
+        parts = initial_of_units(sheet)
+    else:
+        parts = [initial_of_position(sheet, key, held[key]) for key in _charged(sheet)]
+        parts += initial_of_orders(sheet)
     parts += [borrowing_margin(sheet, name) for name in _borrowed(sheet)]
     initial = total("initial margin", "USD", "IM-1", parts)
     if not sheet.account.restricted:
@@ -255,6 +268,9 @@ def _leverage(sheet: Sheet, adjusted: Node) -> list[Node]:
             for name in sheet.figures.currencies
         ]
         above = total("liabilities", "USD", "MR-2", owed)
+    elif sheet.account.mode == "portfolio":
+        notionals = [notional_of_position(sheet, key, held[key]) for key in _charged(sheet)]
+        above = total("derivative notional", "USD", "MR-2", notionals)
     leverage = figure("account leverage", "", "MR-2", "{0} / {1}", above, adjusted)
     return [value, leverage]
 
