@@ -10,6 +10,7 @@ from monitor.account.state import Account
 from monitor.exact import plain
 from monitor.liquidation_price import LiquidationPrice, LiquidationPrices
 from monitor.margin.figures import CurrencyFigures, Figures, IsolatedFigures, PositionFigures
+from monitor.margin.portfolio import RiskUnitFigures, UnitPosition
 from monitor.schema.assessment import Assessment
 from monitor.schema.checks import BorrowingFigures
 from monitor.schema.commands import Band
@@ -84,6 +85,8 @@ def shown(
         "estimated_fees": usd(figures.estimated_fees),
         "currencies": {},
         "positions": [],
+        "risk_units": {},
+        "borrowing_margin": None,
         "isolated": [],
         "unpriced": figures.unpriced,
         "stale": stale,
@@ -95,6 +98,12 @@ def shown(
         body["isolated"] = [
             _isolated(account, p, policy) for _, p in sorted(figures.isolated.items())
         ]
+        if account.mode == "portfolio":
+            body["risk_units"] = {n: _risk_unit(u) for n, u in sorted(figures.risk_units.items())}
+            body["borrowing_margin"] = {
+                "maintenance_margin": plain(figures.borrowing_maintenance),
+                "initial_margin": plain(figures.borrowing_initial),
+            }
         if borrowing is not None:
             _add_borrowing(body["currencies"], borrowing)
         if liquidation is not None:
@@ -116,6 +125,48 @@ def _position(p: PositionFigures) -> dict[str, Any]:
         "tier": p.tier,
         "beyond_last_tier": p.beyond_last_tier,
     }
+
+
+def _risk_unit(unit: RiskUnitFigures) -> dict[str, Any]:
+    return {
+        "maintenance_margin": plain(unit.maintenance_margin),
+        "initial_margin": plain(unit.initial_margin),
+        "maintenance_without_orders": plain(unit.maintenance_without_orders),
+        "initial_without_orders": plain(unit.initial_without_orders),
+        "filled": unit.filled,
+        "delta": plain(unit.delta),
+        "gamma": plain(unit.gamma),
+        "vega": plain(unit.vega),
+        "theta": plain(unit.theta),
+        "spot_in_use": plain(unit.spot_in_use),
+        "charges": {name: plain(value) for name, value in unit.charges._asdict().items()},
+        "scenarios": {
+            move: {plain(shock): plain(pnl) for shock, pnl in row.items()}
+            for move, row in unit.scenarios.items()
+        },
+        "worst": {
+            "volatility": unit.worst.volatility,
+            "spot": plain(unit.worst.spot),
+            "pnl": plain(unit.worst.pnl),
+        },
+        "extreme": {"spot": plain(unit.extreme.spot), "pnl": plain(unit.extreme.pnl)},
+        "positions": [_unit_position(position) for position in unit.positions],
+    }
+
+
+def _unit_position(position: UnitPosition) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "instrument": position.instrument,
+        "position_side": position.side,
+        "quantity": plain(position.quantity),
+        "delta": plain(position.delta),
+        "gamma": plain(position.gamma),
+        "vega": plain(position.vega),
+        "theta": plain(position.theta),
+    }
+    if position.implied_volatility is not None:
+        body["implied_volatility"] = plain(position.implied_volatility)
+    return body
 
 
 def _isolated(account: Account, p: IsolatedFigures, policy: Policy) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,7 +46,9 @@ def evaluate_file(path: Path, *, explains: bool = False) -> list[Evaluated]:
 
     The file (YAML or JSON) holds `reference` (inline, or a path from the file's folder), `prices`
     (symbol → price; the mark of a derivative, else an index) and `accounts` (messages of the topic
-    `accounts` with their snapshot; `ts`, and what a snapshot's orders repeat, may be left out).
+    `accounts` with their snapshot; `ts`, and what a snapshot's orders repeat, may be left out). The
+    prices are those of `now` (epoch milliseconds), by which options have a time to live and dated
+    parameters hold (PM-4); without it, of the present.
     """
     document = read_document(path)
     raw = document.value
@@ -109,8 +112,9 @@ def read_reference(
 def read_prices(
     document: Document, raw: Mapping[str, Any], reference: Reference, errors: list[str]
 ) -> PriceBook:
-    """Return the book of the given prices."""
+    """Return the book of the given prices, all of the file's `now`."""
     book = PriceBook()
+    now = _now(document, raw, errors)
     given = raw.get("prices")
     if not isinstance(given, Mapping):
         errors.append(f"{document.place('prices')}: prices: a mapping symbol → price is expected")
@@ -120,7 +124,7 @@ def read_prices(
         mark = instrument is not None and instrument.kind != "spot"  # PX-1
         try:
             tick = Tick.model_validate(
-                {"symbol": symbol, "kind": "mark" if mark else "index", "price": price, "ts": 0}
+                {"symbol": symbol, "kind": "mark" if mark else "index", "price": price, "ts": now}
             )
         except ValidationError as error:
             errors.extend(
@@ -131,6 +135,16 @@ def read_prices(
         else:
             book.take(tick, 0, Policy(), 0)
     return book
+
+
+def _now(document: Document, raw: Mapping[str, Any], errors: list[str]) -> int:
+    given = raw.get("now")
+    if given is None:
+        return time.time_ns() // 1_000_000
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given < 10**15:
+        errors.append(f"{document.place('now')}: now: {given!r} given, epoch milliseconds expected")
+        return 0
+    return given
 
 
 def read_accounts(

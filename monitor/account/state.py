@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from monitor.account.interest import InterestState
+from monitor.account.parameters import missing_parameters
 from monitor.exact import ONE, ZERO
 from monitor.reference import Reference
 from monitor.schema.events import MarginMode, Mode, PositionMode, PositionSide, Side
@@ -203,4 +204,6 @@ class Account(msgspec.Struct, omit_defaults=True):
         unknown += [
             name for name in self.balances if name != "USD" and name not in reference.currencies
         ]
+        if self.mode == "portfolio":
+            unknown += missing_parameters(self, reference)
         return sorted(unknown)

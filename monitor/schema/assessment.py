@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from monitor.exact import ZERO
 from monitor.schema.base import Amount, Message
 from monitor.schema.commands import Band
@@ -9,10 +11,17 @@ from monitor.schema.events import MarginMode, Mode, PositionSide
 
 __all__ = [
     "Assessment",
+    "BorrowingMargin",
     "CurrencyAssessment",
+    "ExtremeMove",
     "IsolatedAssessment",
     "LimitsLeft",
     "PositionAssessment",
+    "RiskUnitAssessment",
+    "UnitCharges",
+    "UnitPositionAssessment",
+    "UnitScenarios",
+    "WorstScenario",
 ]
 
 
@@ -87,6 +96,89 @@ class PositionAssessment(Message):
     liquidation_price_sells_filled: Amount | None = None
 
 
+class UnitCharges(Message):
+    """PM-3: a risk unit's charges in USD."""
+
+    mr1: Amount
+    mr2: Amount
+    mr3: Amount
+    mr4: Amount
+    mr5: Amount
+    mr6: Amount
+    mr7: Amount
+    mr9: Amount
+
+
+class UnitScenarios(Message):
+    """MR1: by move of volatility, the share by which the index moves → PnL in USD."""
+
+    down: dict[str, Amount]
+    same: dict[str, Amount]
+    up: dict[str, Amount]
+
+
+class WorstScenario(Message):
+    """MR1: the scenario that loses most; `spot` is the share by which the index moves."""
+
+    volatility: Literal["down", "same", "up"]
+    spot: Amount
+    pnl: Amount
+
+
+class ExtremeMove(Message):
+    """MR6: the extreme move that loses more, and the whole of its PnL in USD."""
+
+    spot: Amount
+    pnl: Amount
+
+
+class UnitPositionAssessment(Message):
+    """A position of a risk unit: contracts, greeks in USD as the unit's."""
+
+    instrument: str
+    position_side: PositionSide
+    quantity: Amount
+    delta: Amount
+    gamma: Amount
+    vega: Amount
+    theta: Amount
+    implied_volatility: Amount | None = None
+    """Yearly, 1 = 100 %; left out of what is no option."""
+
+
+class RiskUnitAssessment(Message):
+    """PM-1 to PM-5: one risk unit in USD, with those of its open orders filled that ask for most.
+
+    `delta` is that of the whole price, `gamma` its change when the underlying rises by 1 %, `vega` the
+    change of value for one point of volatility, `theta` for one day.
+    """
+
+    maintenance_margin: Amount
+    initial_margin: Amount
+    maintenance_without_orders: Amount
+    initial_without_orders: Amount
+    filled: Literal["none", "buys", "sells"]
+    """Which open orders count as filled."""
+    delta: Amount
+    gamma: Amount
+    vega: Amount
+    theta: Amount
+    spot_in_use: Amount
+    """Coin that offsets the derivatives' delta; negative for a debt."""
+    charges: UnitCharges
+    scenarios: UnitScenarios
+    worst: WorstScenario
+    extreme: ExtremeMove
+    positions: tuple[UnitPositionAssessment, ...]
+
+
+class BorrowingMargin(Message):
+    """MR8: what potential borrowing asks for, in USD."""
+
+    maintenance_margin: Amount
+    initial_margin: Amount
+
+
 class IsolatedAssessment(Message):
     """MR-3: one isolated position with its own ratio; USD unless said otherwise.
 
@@ -140,6 +232,10 @@ class Assessment(Message):
     estimated_fees: Amount | None
     currencies: dict[str, CurrencyAssessment]
     positions: tuple[PositionAssessment, ...]
+    risk_units: dict[str, RiskUnitAssessment] = {}
+    """By underlying; of portfolio mode."""
+    borrowing_margin: BorrowingMargin | None = None
+    """MR8, of portfolio mode; in the other modes it is spread over the currencies."""
     isolated: tuple[IsolatedAssessment, ...] = ()
     unpriced: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()

@@ -200,5 +200,3 @@ class PortfolioParameters(Message):
         """Return the parameters of an underlying, or None where it has none."""
         found = self.units.get(underlying)
         return found if found is not None else self.units.get("default")
-
-

@@ -21,6 +21,8 @@ from monitor.currency import (
 )
 from monitor.exact import ONE, ZERO
 from monitor.margin.derivative_orders import cross_leverage, opening_parts
+from monitor.margin.portfolio.prices import derivatives_of
+from monitor.margin.portfolio.prices import forward_of as portfolio_forward
 from monitor.prices import PriceBook
 from monitor.reference import Reference, borrow_tier, position_tier
 from monitor.schema.reference import Currency, Instrument
@@ -190,8 +192,24 @@ class _Compiler:
     def _holding(self, name: str) -> int:
         return self.names.setdefault(name, len(self.names))
 
+    def _units(self) -> None:
+        """PM-1: risk units are left to decimals; these are the prices they are made of."""
+        self.exact_only = True
+        for name, instrument in derivatives_of(self.account, self.reference):
+            self._order_apart(name, instrument)
+            self._index_apart(instrument.underlying)
+            self.settling.add(instrument.settle or instrument.quote)
+            if instrument.kind == "option":
+                self._option(name, instrument, short=True)
+                forward = portfolio_forward(instrument, self.reference, self.prices)
+                if forward is not None:
+                    self._index_apart(forward.quote)
+
     def _contracts(self) -> None:
         account, reference = self.account, self.reference
+        if account.mode == "portfolio":
+            self._units()
+            return
         orders = [
             order
             for _, order in sorted(account.orders.items())

@@ -360,7 +360,7 @@ REFUSED: list[tuple[str, Mapping[str, Any], str]] = [
         "does not fit the account's position_mode net",
     ),
     ("transfers", {"currency": "XYZ"}, "unknown currency XYZ"),
-    ("accounts", {"mode": "portfolio"}, "portfolio margin is not supported"),
+    ("accounts", {"spot_hedge": {"XYZ": "1"}}, "unknown currency XYZ in the account's settings"),
     ("accounts", {"collateral_off": ["XYZ"]}, "unknown currency XYZ in the account's settings"),
     (
         "accounts",

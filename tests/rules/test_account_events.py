@@ -220,8 +220,8 @@ def test_events_of_an_account_that_stays_unknown_become_dead_letters() -> None:
 
 def test_refused_settings_make_no_account() -> None:
     made = Book(REFERENCE)
-    made.take("accounts", mode="portfolio")
-    assert made.reasons() == ["mode: portfolio margin is not supported"]
+    made.take("accounts", restricted=["XYZ"])
+    assert made.reasons() == ["unknown currency XYZ in the account's settings"]
     assert not made.account.known
 
 

@@ -75,9 +75,7 @@ class _Units:
         for key in self.held.get(underlying, ()):
             position = run.account.positions[key]
             contract = self._contract(grid, holdings, position.instrument)
-            contract.positions.append(
-                position.quantity * self.reference.sizes[position.instrument]
-            )
+            contract.positions.append(position.quantity * self.reference.sizes[position.instrument])
         self._add_orders(grid, holdings)
         shown = tuple(self._shown(holdings, key) for key in self.held.get(underlying, ()))
         indices = {name: usd_of(run, name) for name in _quotes(holdings)}
