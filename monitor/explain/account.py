@@ -138,21 +138,27 @@ def _borrowed(sheet: Sheet) -> list[str]:
 
 def _maintenance_margin(sheet: Sheet) -> Node:
     """MM-1; in portfolio mode PM-2."""
-    held = sheet.account.positions
+    borrowing = [_maintenance_of_borrowing(sheet, name) for name in _borrowed(sheet)]
     if sheet.account.mode == "portfolio":
-        parts = maintenance_of_units(sheet)
+        # In the order in which they are added up: a sum may end in rounded digits.
+        parts = borrowing + maintenance_of_units(sheet)
     else:
+        held = sheet.account.positions
         parts = [maintenance_of_position(sheet, key, held[key]) for key in _charged(sheet)]
         orders = [maintenance_of_order(sheet, order) for order in derivative_orders(sheet)]
-        parts += [part for part in orders if part is not None]
-    for name in _borrowed(sheet):
-        usd = borrowed_usd(sheet, name)
-        rate = _borrow_rate(sheet, name)
-        label = f"maintenance margin of borrowing {name}"
-        parts.append(
-            figure(label, "USD", "MM-1", "{0} × {1}", usd, rate, label=f"borrowing {name}")
-        )
-    return total("maintenance margin", "USD", "MM-1", parts)
+        parts += [part for part in orders if part is not None] + borrowing
+    return total("maintenance margin", "USD", _rule(sheet, "MM-1"), parts)
+
+
+def _maintenance_of_borrowing(sheet: Sheet, name: str) -> Node:
+    usd, rate = borrowed_usd(sheet, name), _borrow_rate(sheet, name)
+    label = f"maintenance margin of borrowing {name}"
+    return figure(label, "USD", "MM-1", "{0} × {1}", usd, rate, label=f"borrowing {name}")
+
+
+def _rule(sheet: Sheet, rule: str) -> str:
+    """Return the rule of margin: in portfolio mode that of risk units."""
+    return "PM-2" if sheet.account.mode == "portfolio" else rule
 
 
 def _borrow_rate(sheet: Sheet, currency: str) -> Node:
@@ -201,13 +207,13 @@ def _fees_of_derivatives(sheet: Sheet) -> list[Node]:
 def _available_margin(sheet: Sheet, adjusted: Node) -> Node:
     """MR-2, with IM-1."""
     held = sheet.account.positions
+    borrowing = [borrowing_margin(sheet, name) for name in _borrowed(sheet)]
     if sheet.account.mode == "portfolio":
-        parts = initial_of_units(sheet)
+        parts = borrowing + initial_of_units(sheet)
     else:
         parts = [initial_of_position(sheet, key, held[key]) for key in _charged(sheet)]
-        parts += initial_of_orders(sheet)
-    parts += [borrowing_margin(sheet, name) for name in _borrowed(sheet)]
-    initial = total("initial margin", "USD", "IM-1", parts)
+        parts += [*initial_of_orders(sheet), *borrowing]
+    initial = total("initial margin", "USD", _rule(sheet, "IM-1"), parts)
     if not sheet.account.restricted:
         return figure("available margin", "USD", "MR-2", "{0} − {1}", adjusted, initial)
     kept = _restricted(sheet)

@@ -93,7 +93,7 @@ def _app(server: DeskServer) -> FastAPI:
     @app.get("/api/v1/accounts/{account_id}")
     def account(account_id: str) -> Any:
         if account_id == BOOK:
-            return book_detail(desk.detail())
+            return book_detail(desk.folder, desk.detail())
         if account_id != ACCOUNT:
             error = {"error": f"unknown account {account_id}", "field": "account_id"}
             return JSONResponse(error, 404)
@@ -199,7 +199,7 @@ def fallen(desk: Desk) -> dict[str, Any]:
 
 def book_fallen(desk: Desk) -> dict[str, Any]:
     """Return what becomes of the portfolio account: its units stay as they are."""
-    then = book_detail(desk.detail())["assessment"]
+    then = book_detail(desk.folder, desk.detail())["assessment"]
     one = {"normal": 0, "warning": 0, "liquidation": 1, "unpriced": 0, "unassessed": 0}
     return {
         **fallen(desk),

@@ -54,6 +54,7 @@
  * @typedef {{maintenance_margin: Decimal, initial_margin: Decimal, delta: Decimal, gamma: Decimal,
  *   vega: Decimal, theta: Decimal, spot_in_use: Decimal, charges: Record<string, Decimal>,
  *   scenarios: Record<string, Record<string, Decimal>>,
+ *   filled?: "none" | "buys" | "sells",
  *   worst: {volatility: string, spot: Decimal, pnl: Decimal}, extreme: {spot: Decimal, pnl: Decimal},
  *   positions: UnitPosition[]}} RiskUnit
  *

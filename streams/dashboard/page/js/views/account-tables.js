@@ -69,6 +69,8 @@ const side = (row) =>
       ? "short (net)"
       : "long (net)"
     : row.position_side;
+/** In portfolio mode margin is asked of the risk unit, and there is no tier. @param {any} row @param {string} field */
+const margin = (row, field) => (row.tier ? asked(row[field]) : "in its unit");
 /** @param {any} row */
 const tier = (row) => (row.beyond_last_tier ? `${row.tier}, beyond the last` : String(row.tier));
 const LIQUIDATION =
@@ -91,9 +93,9 @@ export function positions(place, rows) {
           hint: "In the settle coin",
           value: (row) => coin(row.unrealised_pnl),
         },
-        { title: "Initial, USD", number: true, value: (row) => asked(row.initial_margin) },
-        { title: "Maintenance, USD", number: true, value: (row) => asked(row.maintenance_margin) },
-        { title: "Tier", number: true, value: tier },
+        { title: "Initial, USD", number: true, value: (row) => margin(row, "initial_margin") },
+        { title: "Maintenance, USD", number: true, value: (row) => margin(row, "maintenance_margin") },
+        { title: "Tier", number: true, value: (row) => (row.tier ? tier(row) : "–") },
         { title: "Liquidation price", number: true, hint: LIQUIDATION, value: liquidation },
       ],
       rows,

@@ -11,7 +11,7 @@ import { rule } from "../parts.js";
 /** @type {[string, string][]} */
 const CHARGES = [
   ["mr1", "price and volatility move together: the worst scenario"],
-  ["mr2", "time passes: options lose value"],
+  ["mr2", "time passes, at each volatility: options lose value"],
   ["mr6", "extreme move: half of its loss"],
   ["mr3", "term of volatility: tenors move apart"],
   ["mr4", "basis: futures and perpetuals leave the index"],
@@ -25,11 +25,17 @@ const MINIMUM = "mr7";
 const VOLATILITIES = ["down", "same", "up"];
 /** @type {[string, string, string][]} */
 const GREEKS = [
-  ["delta", "Delta, USD", "Gain for a move of the price, per 100 %"],
-  ["gamma", "Gamma, USD", "Change of delta, per 100 % of the price"],
-  ["vega", "Vega, USD", "Gain when volatility rises by 100 points"],
+  ["delta", "Delta, USD", "Of the whole price: a hundredth of it is gained when the underlying rises by 1 %"],
+  ["gamma", "Gamma, USD", "Change of delta when the underlying rises by 1 %"],
+  ["vega", "Vega, USD", "Gain when volatility rises by one point"],
   ["theta", "Theta, USD", "Gain as a day passes, all else standing"],
 ];
+/** @type {Record<string, string>} */
+const FILLED = {
+  none: "",
+  buys: "With its open buys filled, which asks for more than without. ",
+  sells: "With its open sells filled, which asks for more than without. ",
+};
 const HEATS = 4;
 /** What a cell shows above this is in k or M. */
 const LONG_FIGURE = 1e5;
@@ -38,12 +44,29 @@ const MANY_DOLLARS = 1000;
 /**
  * All units of an account; nothing for other modes.
  * @param {HTMLElement} place @param {Record<string, RiskUnit> | null | undefined} found
- * @param {{mode: string, unpriced?: string[]}} account
+ * @param {{mode: string, unpriced?: string[], borrowing_margin?: any}} account
  */
 export function riskUnits(place, found, account) {
   if (account.mode !== "portfolio") return fill(place);
   const units = Object.entries(found ?? {});
-  fill(place, section("Risk units", {}, units.length ? unitParts(units) : nothing(account.unpriced ?? [])));
+  fill(
+    place,
+    section("Risk units", {}, borrowing(account), units.length ? unitParts(units) : nothing(account.unpriced ?? [])),
+  );
+}
+
+/** MR8 is the account's, not a unit's. @param {{borrowing_margin?: any}} account */
+function borrowing({ borrowing_margin: margin }) {
+  if (!margin) return null;
+  return h(
+    "p",
+    { class: "decided" },
+    "The account's maintenance margin is that of its units",
+    Number(margin.maintenance_margin)
+      ? ` and ${asked(margin.maintenance_margin)} USD for what it borrows (MR8). `
+      : "; it borrows nothing (MR8). ",
+    rule("PM-2"),
+  );
 }
 
 /** @param {[string, RiskUnit][]} units @param {string} [when] */
@@ -143,6 +166,7 @@ function decided(unit) {
   return [
     `${asked(unit.maintenance_margin)} USD of maintenance margin: ${found.name} ${asked(found.usd)}${parts}. `,
     `${found.name} decides (${found.meaning}). `,
+    FILLED[unit.filled ?? "none"],
     rule("PM-2"),
   ];
 }
