@@ -30,9 +30,9 @@ from monitor.explain.positions import (
     notional_of_position,
     remaining,
 )
-from monitor.explain.risk_units import initial_of_units, maintenance_of_units
 from monitor.explain.sheet import Sheet
 from monitor.explain.spot_orders import spot_order_loss
+from monitor.explain.units import initial_of_unit, maintenance_of_unit
 from monitor.margin.figures import Figures
 from monitor.prices import PriceBook
 from monitor.reference import Reference
@@ -137,28 +137,22 @@ def _borrowed(sheet: Sheet) -> list[str]:
 
 
 def _maintenance_margin(sheet: Sheet) -> Node:
-    """MM-1; in portfolio mode PM-2."""
-    borrowing = [_maintenance_of_borrowing(sheet, name) for name in _borrowed(sheet)]
+    """MM-1."""
     if sheet.account.mode == "portfolio":
-        # In the order in which they are added up: a sum may end in rounded digits.
-        parts = borrowing + maintenance_of_units(sheet)
+        parts = [maintenance_of_unit(sheet, name) for name in sheet.figures.risk_units]
     else:
         held = sheet.account.positions
         parts = [maintenance_of_position(sheet, key, held[key]) for key in _charged(sheet)]
         orders = [maintenance_of_order(sheet, order) for order in derivative_orders(sheet)]
-        parts += [part for part in orders if part is not None] + borrowing
-    return total("maintenance margin", "USD", _rule(sheet, "MM-1"), parts)
-
-
-def _maintenance_of_borrowing(sheet: Sheet, name: str) -> Node:
-    usd, rate = borrowed_usd(sheet, name), _borrow_rate(sheet, name)
-    label = f"maintenance margin of borrowing {name}"
-    return figure(label, "USD", "MM-1", "{0} × {1}", usd, rate, label=f"borrowing {name}")
-
-
-def _rule(sheet: Sheet, rule: str) -> str:
-    """Return the rule of margin: in portfolio mode that of risk units."""
-    return "PM-2" if sheet.account.mode == "portfolio" else rule
+        parts += [part for part in orders if part is not None]
+    for name in _borrowed(sheet):
+        usd = borrowed_usd(sheet, name)
+        rate = _borrow_rate(sheet, name)
+        label = f"maintenance margin of borrowing {name}"
+        parts.append(
+            figure(label, "USD", "MM-1", "{0} × {1}", usd, rate, label=f"borrowing {name}")
+        )
+    return total("maintenance margin", "USD", "MM-1", parts)
 
 
 def _borrow_rate(sheet: Sheet, currency: str) -> Node:
@@ -166,10 +160,8 @@ def _borrow_rate(sheet: Sheet, currency: str) -> Node:
 
 
 def _liquidation_fee(sheet: Sheet) -> Node:
-    """MM-4; in portfolio mode of derivatives only where the policy says so (PM-5)."""
-    policy, parts = sheet.reference.policy, []
-    if sheet.account.mode != "portfolio" or policy.portfolio_derivative_fee:
-        parts = _fees_of_derivatives(sheet)
+    """MM-4."""
+    parts = _fees_of_derivatives(sheet)
     parts += [
         figure(
             f"liquidation fee of borrowing {name}",
@@ -187,6 +179,10 @@ def _liquidation_fee(sheet: Sheet) -> Node:
 
 
 def _fees_of_derivatives(sheet: Sheet) -> list[Node]:
+    """MM-4; in portfolio mode only where the policy says so (PM-5)."""
+    policy = sheet.reference.policy
+    if sheet.account.mode == "portfolio" and not policy.portfolio_derivative_fee:
+        return []
     held, taker = sheet.account.positions, sheet.rate_of_fee(spot=False)
     parts = [
         figure(
@@ -206,14 +202,14 @@ def _fees_of_derivatives(sheet: Sheet) -> list[Node]:
 
 def _available_margin(sheet: Sheet, adjusted: Node) -> Node:
     """MR-2, with IM-1."""
-    held = sheet.account.positions
-    borrowing = [borrowing_margin(sheet, name) for name in _borrowed(sheet)]
     if sheet.account.mode == "portfolio":
-        parts = borrowing + initial_of_units(sheet)
+        parts = [initial_of_unit(sheet, name) for name in sheet.figures.risk_units]
     else:
+        held = sheet.account.positions
         parts = [initial_of_position(sheet, key, held[key]) for key in _charged(sheet)]
-        parts += [*initial_of_orders(sheet), *borrowing]
-    initial = total("initial margin", "USD", _rule(sheet, "IM-1"), parts)
+        parts += initial_of_orders(sheet)
+    parts += [borrowing_margin(sheet, name) for name in _borrowed(sheet)]
+    initial = total("initial margin", "USD", "IM-1", parts)
     if not sheet.account.restricted:
         return figure("available margin", "USD", "MR-2", "{0} − {1}", adjusted, initial)
     kept = _restricted(sheet)
@@ -254,8 +250,8 @@ def _being_bought(sheet: Sheet, currency: str) -> list[Node]:
 def _leverage(sheet: Sheet, adjusted: Node) -> list[Node]:
     """MR-2: position value, and the account's leverage where there is equity."""
     held = sheet.account.positions
-    parts = [notional_of_position(sheet, key, held[key]) for key in _charged(sheet)]
-    parts += [borrowed_usd(sheet, name) for name in _borrowed(sheet)]
+    notionals = [notional_of_position(sheet, key, held[key]) for key in _charged(sheet)]
+    parts = notionals + [borrowed_usd(sheet, name) for name in _borrowed(sheet)]
     value = total("position value", "USD", "MR-2", parts)
     if sheet.figures.adjusted_equity <= ZERO:
         return [value]
@@ -275,7 +271,6 @@ def _leverage(sheet: Sheet, adjusted: Node) -> list[Node]:
         ]
         above = total("liabilities", "USD", "MR-2", owed)
     elif sheet.account.mode == "portfolio":
-        notionals = [notional_of_position(sheet, key, held[key]) for key in _charged(sheet)]
         above = total("derivative notional", "USD", "MR-2", notionals)
     leverage = figure("account leverage", "", "MR-2", "{0} / {1}", above, adjusted)
     return [value, leverage]

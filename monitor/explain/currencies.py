@@ -278,15 +278,15 @@ def borrowed_usd(sheet: Sheet, currency: str) -> Node:
 
 
 def borrowing_margin(sheet: Sheet, currency: str) -> Node:
-    """CU-8, in USD; in portfolio mode MR8 (PM-2)."""
+    """CU-8, in USD."""
     leverage = borrow_leverage(sheet.account, currency)
 
     def tell(name: str) -> Node:
-        if sheet.account.mode == "portfolio":
-            owed, usd = potential_borrowing(sheet, currency), borrowed_usd(sheet, currency)
-            rate = sheet.borrow_rate("initial", currency, owed)
+        if sheet.account.mode == "portfolio":  # MR8
+            rate = sheet.borrow_rate("initial", currency, potential_borrowing(sheet, currency))
+            whole = borrowed_usd(sheet, currency)
             label = f"borrowing {currency}"
-            return figure(name, "USD", "PM-2", "{0} × {1}", usd, rate, label=label)
+            return figure(name, "USD", "PM-2", "{0} × {1}", whole, rate, label=label)
         return figure(
             name,
             "USD",

@@ -61,8 +61,14 @@ def test_the_table_marks_the_worst_scenario(unit: dict[str, Any]) -> None:
     assert all(len(row.replace("worst", "").split()) == 8 for row in rows)
 
 
-def test_the_explanation_goes_down_to_every_scenario(unit: dict[str, Any]) -> None:
+def test_the_explanation_goes_down_to_every_contract(unit: dict[str, Any]) -> None:
     text = _told("--explain")
-    assert text.count("PnL of BTC, price") == 21
-    assert "maintenance margin of risk unit BTC" in text
-    assert f"MR4, basis of BTC {up(Decimal(unit['charges']['mr4']))} USD" in text
+    assert "maintenance margin of unit BTC" in text
+    worst = f"at {_percent(unit['worst']['spot'])} and volatility {unit['worst']['volatility']}"
+    for held in unit["positions"]:
+        assert f"{held['instrument']} {worst}" in text
+    assert f"MR4 of BTC {up(Decimal(unit['charges']['mr4']))} USD" in text
+
+
+def _percent(share: str) -> str:
+    return f"{100 * Decimal(share):+.2f} %"

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Literal
 
 from monitor.exact import ZERO
-from monitor.margin.portfolio.figures import Filled
 from monitor.margin.portfolio.risk import Risk
 from monitor.schema.reference import Instrument
 
-__all__ = ["Contract", "Held", "Holdings"]
+__all__ = ["Contract", "Filled", "Held", "Holdings"]
+
+Filled = Literal["none", "buys", "sells"]
+"""Which open orders a unit's figures take as filled."""
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from monitor.exact import ZERO
 from monitor.margin.portfolio.charges import charges_of
-from monitor.margin.portfolio.figures import Charges, Filled, RiskUnitFigures, UnitPosition
+from monitor.margin.portfolio.figures import Charges, RiskUnitFigures, UnitPosition
 from monitor.margin.portfolio.grid import Grid
-from monitor.margin.portfolio.holdings import Held, Holdings
+from monitor.margin.portfolio.holdings import Filled, Held, Holdings
 from monitor.margin.portfolio.scenarios import Moved, moved
 
 __all__ = ["unit_figures"]
@@ -61,6 +61,10 @@ def unit_figures(
         worst.moved.worst,
         worst.moved.extreme,
         tuple(positions),
+        grid,
+        tuple(worst.held),
+        holdings.index,
+        holdings.moment,
     )
 
 
