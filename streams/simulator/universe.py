@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import lru_cache
 
+from monitor.options import Kind as OptionKind
 from monitor.options import implied_volatility, value, years_between
 from streams.simulator.catalogue import Catalogue, Contract
 
@@ -136,8 +138,7 @@ class Listing:
         if contract.option_type is None:
             raise ValueError(f"{contract.name} is no option")
         sigma = self.volatility * volatility
-        unit = value(contract.option_type, index, contract.strike, self.years, sigma)
-        return self.size * unit
+        return self.size * _worth(contract.option_type, index, contract.strike, self.years, sigma)
 
     def maintenance_rate(self, contracts: float) -> float:
         """Return the rate of the tier that `contracts` fall into."""
@@ -218,6 +219,12 @@ class Universe:
         names = {listing.contract.name: listing for listing in listings}
         tradable = tuple(base for base, quote in spot if quote == "USDT" and coins[base].rate)
         return cls(coins, spot, linear, inverse, tuple(options), futures, takers, names, tradable)
+
+
+@lru_cache(maxsize=10_000)
+def _worth(kind: OptionKind, index: float, strike: float, years: float, sigma: float) -> float:
+    """Return an option's value: every account that is drawn asks for the same moves again."""
+    return value(kind, index, strike, years, sigma)
 
 
 def _index(name: str, values: Mapping[str, float]) -> float | None:
