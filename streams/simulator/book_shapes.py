@@ -16,7 +16,7 @@ _DELTA_STEP = 0.001
 
 
 def has_books(universe: Universe) -> bool:
-    """Whether there is a coin with options and a perpetual, so that a book can be drawn."""
+    """Whether there is a coin with puts, calls and a perpetual, so that a book can be drawn."""
     return bool(_underlyings(universe))
 
 
@@ -27,7 +27,7 @@ def option_book(rng: random.Random, universe: Universe, equity: float, gearing: 
     """
     coins = _underlyings(universe)
     if not coins:
-        raise ValueError("no coin has both options and a perpetual")
+        raise ValueError("no coin has puts, calls and a perpetual")
     draft = Draft(mode="portfolio", equity=equity, auto_borrow=True, schedule="vip")
     draft.long_short = rng.random() < 0.15
     first = rng.choice(coins)
@@ -46,8 +46,15 @@ def option_book(rng: random.Random, universe: Universe, equity: float, gearing: 
 
 
 def _underlyings(universe: Universe) -> list[str]:
-    found = {listing.contract.base for listing in universe.options if listing.price > 0}
-    return sorted(found & set(universe.linear))
+    puts, calls = (
+        {
+            listing.contract.base
+            for listing in universe.options
+            if listing.contract.option_type == kind
+        }
+        for kind in ("put", "call")
+    )
+    return sorted(puts & calls & set(universe.linear))
 
 
 @dataclass
