@@ -29,7 +29,7 @@ def _options(unit: RiskUnitFigures) -> list[Held]:
 
 
 def _days(unit: RiskUnitFigures, one: Held) -> Decimal:
-    return days_between(unit.moment, one.contract.instrument.expiry or 0)
+    return days_between(unit.holdings.moment, one.contract.instrument.expiry or 0)
 
 
 def _error(unit: RiskUnitFigures, name: str, shock: Callable[[Held], Decimal]) -> Node:
@@ -163,7 +163,9 @@ def _of_expiry(unit: RiskUnitFigures, expiry: int, held: Sequence[Held]) -> Node
         delta,
         total(f"error bound of expiry {expiry}", "USD", "PM-4", errors),
         parameter(unit, "yearly basis move", unit.grid.unit.basis_yearly),
-        given(f"days to {expiry}", days_between(unit.moment, expiry), "days", "instrument"),
+        given(
+            f"days to {expiry}", days_between(unit.holdings.moment, expiry), "days", "instrument"
+        ),
         given("days of a year", Decimal(YEAR_DAYS), "days", "PM-4"),
     )
 

@@ -43,6 +43,10 @@ class _Found:
     unjudged: Counter[str] = field(default_factory=Counter)
 
 
+def _was_in_portfolio(ledger: Ledger) -> bool:
+    return any(book is not None and book.settings.mode == "portfolio" for book in ledger.books)
+
+
 def _subjects(ledger: Ledger, said: Mapping[str | None, object]) -> list[str | None]:
     """Return the account, and every isolated position that it held or that was spoken of."""
     keys = ledger.isolated | {key for key in said if key is not None}
@@ -69,19 +73,9 @@ def check(
         return _Check(history, prefix, progress or _silent, aside_from).run()
 
 
+BY_PORTFOLIO = "the account was in portfolio mode, whose margin the check does not know"
 BY_INTEREST = "the monitor itself has booked interest of the account"
 """IN-1: it stands between the account's events, and commands do not say how far it had come."""
-
-
-BY_MODE = "the account is in portfolio mode"
-"""PM: its margin is worked out by one implementation only, so that nothing is left to compare with."""
-
-
-def _unjudged_by(ledger: Ledger, charged: bool) -> str | None:
-    """Return why the account's commands and crossings are let pass; None when they are judged."""
-    if any(book is not None and book.settings.mode == "portfolio" for book in ledger.books):
-        return BY_MODE
-    return BY_INTEREST if charged else None
 
 
 class _Check:
@@ -124,12 +118,6 @@ class _Check:
         ledgers, wrong = read_ledgers(history, sets[-1], letters, covered_offsets(covers))
         report.add(wrong)
         report.accounts = len(ledgers)
-        apart = sum(_unjudged_by(ledger, charged=False) == BY_MODE for ledger in ledgers.values())
-        if apart:
-            report.notes.append(
-                f"{apart} accounts in portfolio mode: their events are read, their commands are not "
-                f"judged and their crossings not searched"
-            )
         self._go_through(emissions, ledgers, covers, market, prices, sets)
         report.violations.sort(key=lambda violation: violation.rule != "crossing")
         return report
@@ -166,9 +154,11 @@ class _Check:
                     self.progress("commands and crossings", done, total)
                 ledger = ledgers[accounts[done]]
                 said = emissions.by_account.get(accounts[done], {})
-                reason = _unjudged_by(ledger, accounts[done].encode() in charged)
-                if reason is not None:
-                    found.unjudged[reason] += sum(len(own) for own in said.values())
+                if accounts[done].encode() in charged:
+                    found.unjudged[BY_INTEREST] += sum(len(own) for own in said.values())
+                    continue
+                if _was_in_portfolio(ledger):
+                    found.unjudged[BY_PORTFOLIO] += sum(len(own) for own in said.values())
                     continue
                 spans = covers.get(ledger.partition, [])
                 if ledger.partition not in marks:

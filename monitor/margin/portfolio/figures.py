@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from monitor.margin.portfolio.grid import Grid
-from monitor.margin.portfolio.holdings import Filled, Held
+from monitor.margin.portfolio.holdings import Filled, Held, Holdings
 from monitor.schema.events import PositionSide
 
 __all__ = [
@@ -106,7 +106,5 @@ class RiskUnitFigures:
     grid: Grid
     held: tuple[Held, ...]
     """What the charges are made of, the orders of `filled` in it."""
-    index: Decimal
-    """USD."""
-    moment: int
-    """When, in epoch milliseconds."""
+    holdings: Holdings
+    """The unit itself."""
