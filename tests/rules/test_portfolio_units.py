@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -63,13 +64,17 @@ def order(
     )  # fmt: skip
 
 
-def look(held: Account, reference: Reference = REFERENCE, **prices: str) -> Figures:
-    book = price_book_at({**market(reference), **FLAT, **prices}, reference)
+def look(
+    held: Account, reference: Reference = REFERENCE, prices: Mapping[str, str] | None = None
+) -> Figures:
+    book = price_book_at({**market(reference), **FLAT, **(prices or {})}, reference)
     return assess(held, reference, book)
 
 
-def unit(held: Account, reference: Reference = REFERENCE, **prices: str) -> RiskUnitFigures:
-    figures = look(held, reference, **prices)
+def unit(
+    held: Account, reference: Reference = REFERENCE, prices: Mapping[str, str] | None = None
+) -> RiskUnitFigures:
+    figures = look(held, reference, prices)
     assert figures.unpriced == ()
     return figures.risk_units["BTC"]
 
@@ -149,7 +154,7 @@ def test_mr_4_options_offset_the_future_of_their_expiry_and_of_no_other() -> Non
     """A synthetic short (short call, long put) against the long future."""
     synthetic = {"BTC-USD-250328-100000-C": "-100", "BTC-USD-250328-100000-P": "100"}
     forward = {"BTC-USDT-250328": market(REFERENCE)["BTC-USDT-250328"]}
-    same = unit(account({"BTC-USDT-250328": "100", **synthetic}), **forward)
+    same = unit(account({"BTC-USDT-250328": "100", **synthetic}), prices=forward)
     assert same.charges.mr4 < d("0.01")
     assert abs(same.delta) < d("0.01")
     other = {"BTC-USD-250131-100000-C": "-100", "BTC-USD-250131-100000-P": "100"}
@@ -192,7 +197,7 @@ def test_mr_7_is_the_floor_of_a_hedged_unit() -> None:
 def test_mr_7_an_option_asks_at_least_the_minimum_of_its_coins() -> None:
     """Far out of the money its delta is nothing; 0.05 % of 10 × 0.01 BTC is 4.85 USD."""
     name = "BTC-USD-250131-120000-C"
-    found = unit(account({name: "-10"}), **{name: "0.0000001"})
+    found = unit(account({name: "-10"}), prices={name: "0.0000001"})
     assert found.charges.mr7 == d("0.1") * INDEX * d("0.0005")
 
 
@@ -229,7 +234,7 @@ def test_mr_5_is_the_discount_of_what_the_options_are_worth() -> None:
 def test_mr_9_what_stablecoin_legs_hedge_of_each_other(usdt: str, rate: str) -> None:
     """Long in USDT, short half of it in coin: what both sides share is charged, by the index."""
     held = account({"BTC-USDT-SWAP": "100", "BTC-USD-SWAP": "-485"}, {"USD": "100000"})
-    found = unit(held, **{"USDT-USD": usdt})
+    found = unit(held, prices={"USDT-USD": usdt})
     assert found.charges.mr9 == 48500 * d(rate)
 
 
@@ -239,7 +244,7 @@ def test_mr_9_runs_through_its_size_table_and_its_pairs_in_order() -> None:
         {"BTC-USDT-SWAP": "2000", "BTC-USD-SWAP": "-15000", "BTC-USDC-SWAP": "-1000"},
         {"USD": "1000000"},
     )
-    found = look(held, **{"USDC-USD": "1", "USDT-USD": "1", "BTC-USDC-SWAP": str(INDEX)})
+    found = look(held, prices={"USDC-USD": "1", "USDT-USD": "1", "BTC-USDC-SWAP": str(INDEX)})
     left = 2000 * d("0.01") * d(FLAT["BTC-USDT-SWAP"]) - 1_500_000
     expected = 1_000_000 * d("0.005") + 500_000 * d("0.01") + min(left, 10 * INDEX) * d("0.005")
     assert abs(found.risk_units["BTC"].charges.mr9 - expected) < d("1e-9")
@@ -305,7 +310,7 @@ def test_px_3_every_price_a_unit_needs_blocks_it_by_name() -> None:
 
 def test_pm_4_a_mark_below_intrinsic_value_means_no_volatility() -> None:
     name = "BTC-USD-250328-80000-C"
-    found = unit(account({name: "100"}), **{name: "0.1"})
+    found = unit(account({name: "100"}), prices={name: "0.1"})
     assert found.positions[0].implied_volatility == 0
     assert found.vega == 0
     assert abs(found.scenarios["up"][d("0.04")] - INDEX * d("0.04")) < INDEX * d("0.001")
@@ -378,7 +383,7 @@ def test_pm_1_a_spot_order_that_sells_the_hedge_raises_the_margin() -> None:
     hedged = unit(held)
     held.orders = {"O1": order("BTC-USDT", "sell", "0.4", "98000")}
     found = unit(held)
-    assert (hedged.spot_in_use, found.spot_in_use) == (1, d("0.6"))
+    assert (hedged.spot_in_use, found.spot_in_use) == (d(1), d("0.6"))
     assert found.filled == "sells"
     assert found.charges.mr1 == d("0.4") * INDEX * d("0.12")
     held.orders = {"O1": order("BTC-USDT", "buy", "0.4", "90000")}

@@ -21,6 +21,7 @@ __all__ = [
     "parameters",
     "portfolio_reference",
     "price_book_at",
+    "raw_portfolio",
 ]
 
 NOW = 1_736_936_400_000
@@ -37,7 +38,7 @@ _TIERS = [
 
 def parameters(**changed: Any) -> dict[str, Any]:
     """A full set of a unit's parameters; `changed` replaces, None leaves out."""
-    unit = {
+    unit: dict[str, Any] = {
         "spot_shocks": ["0.04", "0.08", "0.12"],
         "extreme_shock": "0.24",
         "basis_perpetual": "0.002",
@@ -139,6 +140,13 @@ def portfolio_reference(
     policy: dict[str, Any] | None = None, sets: list[dict[str, Any]] | None = None
 ) -> Reference:
     """The set; `sets` replaces the dated parameters."""
+    return load_reference(raw_portfolio(policy, sets))
+
+
+def raw_portfolio(
+    policy: dict[str, Any] | None = None, sets: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """The same as a reference file."""
     tiers = [
         {"up_to": "100", "initial": "0.1", "maintenance": "0.02"},
         {"up_to": "100000000", "initial": "0.2", "maintenance": "0.05"},
@@ -154,14 +162,12 @@ def portfolio_reference(
         currencies[coin] = {"minimum_rate": "1", "borrow_tiers": tiers}
     if sets is None:
         sets = [{"valid_from": "2025-01-06", "units": {"default": parameters()}}]
-    return load_reference(
-        {
-            "currencies": currencies,
-            "instruments": _instruments(),
-            "policy": policy or {},
-            "portfolio": sets,
-        }
-    )
+    return {
+        "currencies": currencies,
+        "instruments": _instruments(),
+        "policy": policy or {},
+        "portfolio": sets,
+    }
 
 
 def market(
