@@ -17,7 +17,7 @@ ACCOUNTS = 12
 def run() -> History:
     """Return the topics of a run in which two thirds hold books, the others options."""
     kept = partial(holds, kinds=("books", "options"))
-    return Run(41, ACCOUNTS, options=True, shares=Shares(portfolio=0.05), kept=kept).play(260)
+    return Run(43, ACCOUNTS, options=True, shares=Shares(portfolio=0.05), kept=kept).play(260)
 
 
 @cache
