@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from monitor.schema import Assessment
+from monitor.schema.assessment import PositionAssessment
 from streams.display import down, percent, up
+from streams.risk_unit_table import print_risk_units
 
 __all__ = ["console", "print_assessments"]
 
@@ -59,6 +61,7 @@ def print_assessments(found: Sequence[Assessment], screen: Console) -> None:
     if len(found) == 1 and not found[0].unpriced:
         _print_coins(screen, found[0])
         _print_positions(screen, found[0])
+        print_risk_units(screen, found[0])
         _print_isolated(screen, found[0])
 
 
@@ -115,15 +118,21 @@ def _print_positions(screen: Console, one: Assessment) -> None:
             up(p.notional_usd),
             _amount(p.unrealised_pnl),
             _amount(p.options_value),
-            up(p.initial_margin),
-            up(p.maintenance_margin),
-            f"{p.tier}{' (beyond)' if p.beyond_last_tier else ''}",
+            *_own_margin(p),
             _price(p.liquidation_price),
             _price(p.liquidation_price_buys_filled),
             _price(p.liquidation_price_sells_filled),
         )
     screen.print()
     screen.print(positions)
+
+
+def _own_margin(p: PositionAssessment) -> tuple[str, str, str]:
+    """Return initial margin, maintenance margin and tier; in portfolio mode they are its unit's."""
+    if not p.tier:
+        return "unit", "unit", "–"
+    beyond = " (beyond)" if p.beyond_last_tier else ""
+    return up(p.initial_margin), up(p.maintenance_margin), f"{p.tier}{beyond}"
 
 
 def _print_isolated(screen: Console, one: Assessment) -> None:

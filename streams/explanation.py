@@ -17,9 +17,13 @@ __all__ = ["line", "print_explanations"]
 
 _CENT = Decimal("0.01")
 _COIN = Decimal("0.00000001")
+_EXACT = 8
+"""Inputs in USD with more decimals than this were worked out, and are shown to the cent."""
 _DIGITS = 30
 """Longer numbers are shown as powers of ten."""
 _ASKED = (
+    "MR",
+    "derivative notional",
     "equity frozen",
     "estimated fee",
     "frozen",
@@ -85,7 +89,7 @@ def line(node: Node) -> str:
 def _number(node: Node) -> str:
     """Return the value: inputs in full, USD to the cent, coins and plain numbers to 8 places."""
     value = node.value if node.value is not None else ZERO
-    if node.kind != "input":
+    if node.kind != "input" or (node.unit == "USD" and _decimals(value) > _EXACT):
         step = _CENT if node.unit == "USD" else _COIN
         if abs(value) >= step or not value:
             asked = node.unit != "" and node.name.startswith(_ASKED)
@@ -95,6 +99,10 @@ def _number(node: Node) -> str:
         else:
             value = Decimal(f"{value:.3g}")
     return f"{value.normalize() + 0:,f}" if abs(value.adjusted()) < _DIGITS else f"{value:.6E}"
+
+
+def _decimals(value: Decimal) -> int:
+    return -int(value.as_tuple().exponent)
 
 
 def _rounded(value: Decimal, step: Decimal, rounding: str) -> Decimal:

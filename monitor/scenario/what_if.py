@@ -24,6 +24,7 @@ from monitor.scenario.messages import (
     WhatIfAnswer,
     WhatIfQuestion,
 )
+from monitor.scenario.revalued import RevaluedPrices
 from monitor.scenario.shock import BadScenario, Moves, ShockedPrices, moves_of
 from monitor.scenario.standing import BANDS, Standings, standings
 from monitor.schema.commands import Band
@@ -50,7 +51,7 @@ def what_if(
     """
     reference = bulk.reference
     moves = moves_of(question.shocks, reference, prices)
-    shocked = ShockedPrices(prices, reference, moves)
+    shocked = RevaluedPrices(prices, reference, moves)
     name = question.account_id
     if name is None and (question.fills or question.cash):
         if len(bulk) != 1:

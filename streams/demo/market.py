@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
@@ -17,6 +17,7 @@ from streams.documents import Document
 from streams.reference import PublishError, publish
 from streams.replay import (
     Beats,
+    DatedMarks,
     Kind,
     Pace,
     Progress,
@@ -28,7 +29,8 @@ from streams.replay import (
     open_stream,
     play,
 )
-from streams.simulator import demo_reference
+from streams.simulator import demo_reference, list_dated
+from streams.simulator.dated import listed
 
 __all__ = ["RECORDING_SECONDS", "chosen_speed", "play_market"]
 
@@ -43,6 +45,9 @@ _HOLD_SECONDS = 600.0
 _TURN_SECONDS = 0.01
 """A laptop's broker has better to do than 500 requests a second."""
 _MS = 1_000_000
+
+Dated = Mapping[str, Any]
+"""Instrument id → its entry of the reference file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,17 @@ def _open(plan: Plan) -> tuple[QuoteStream, float, str]:
     return SyntheticMarket(seed=plan.seed, seconds=seconds), speed, "a made market"
 
 
+def _with_dated(stream: QuoteStream, speed: float, seed: int) -> tuple[QuoteStream, Dated]:
+    """Return the stream with the marks of dated contracts, and those contracts by name.
+
+    None expires before the last beat. They are quoted once in a wall second at least.
+    """
+    after = stream.last_ns // _MS + round(_HOLD_SECONDS * speed * 1000)
+    prices = {price.symbol: price.price for price in _opening(stream)}
+    dated = list_dated(demo_reference(), prices, after)
+    return DatedMarks(stream, listed(dated), seed, every_seconds=speed), dated
+
+
 def _opening(stream: QuoteStream) -> tuple[OpeningPrice, ...]:
     """Return the first price of every symbol, however late it comes."""
     wanted = len(stream.symbols)
@@ -106,7 +122,7 @@ def _opening(stream: QuoteStream) -> tuple[OpeningPrice, ...]:
     return tuple(first.values())
 
 
-def _describe(stream: QuoteStream, speed: float, name: str) -> Market:
+def _describe(stream: QuoteStream, speed: float, name: str, dated: Dated) -> Market:
     opening = _opening(stream)
     scale = Decimal(repr(speed))
     policy: dict[str, Any] = {
@@ -115,7 +131,7 @@ def _describe(stream: QuoteStream, speed: float, name: str) -> Market:
         # So interest comes in events, and the check sees it as it sees all else.
         "interest_booking": "exchange",
     }
-    reference = demo_reference((price.symbol for price in opening), policy)
+    reference = demo_reference((price.symbol for price in opening), policy, dated=dated)
     if speed > MOST_SPEED_WITH_PAYMENTS:
         _without_payments(reference)
     return Market(
@@ -148,8 +164,9 @@ async def play_market(plan: Plan, folder: Folder, stop: asyncio.Event) -> int:
 
 
 async def _play(plan: Plan, folder: Folder, stop: asyncio.Event) -> int:
-    stream, speed, name = await asyncio.to_thread(_open, plan)
-    market = await asyncio.to_thread(_describe, stream, speed, name)
+    recorded, speed, name = await asyncio.to_thread(_open, plan)
+    stream, dated = await asyncio.to_thread(_with_dated, recorded, speed, plan.seed)
+    market = await asyncio.to_thread(_describe, stream, speed, name, dated)
     folder.write("market", market)
     settings = plan.settings()
     await folder.passed("kafka")

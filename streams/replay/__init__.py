@@ -1,6 +1,7 @@
 """Recorded ticks, played back on the tick topic; and a synthetic market where there is no file."""
 
 from streams.replay.clock import ClockName
+from streams.replay.dated_marks import DatedMarks, Listed, ListedFuture, ListedOption
 from streams.replay.exceptions import (
     RecordingError,
     ReplayError,
@@ -26,7 +27,11 @@ from streams.replay.ticks import Kind, Point, Quote, QuoteStream
 __all__ = [
     "Beats",
     "ClockName",
+    "DatedMarks",
     "Kind",
+    "Listed",
+    "ListedFuture",
+    "ListedOption",
     "Pace",
     "PlayReport",
     "Point",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any
+from typing import Any, Literal
 
 from monitor.exact import ONE
 from monitor.schema.reference import Currency, Fees, Instrument, Policy, ReferenceFile
@@ -40,7 +40,10 @@ class Contract:
     max_leverage: int
     factors: tuple[tuple[float, float], ...] = ()
     """MM-3: of an option, (up_to in contracts, factor)."""
-    option_type: str | None = None
+    option_type: Literal["call", "put"] | None = None
+    strike: float = 0.0
+    expiry: int = 0
+    """Epoch ms of a future's or an option's, else 0."""
     funding_ms: int = 0
     """Time between two fundings, 0 where there are none."""
     funding_phase: int = 0
@@ -115,6 +118,8 @@ def _contract(name: str, entry: Instrument) -> Contract:
         if option
         else (),
         option_type=entry.option_type,
+        strike=float(entry.strike or 0),
+        expiry=entry.expiry or 0,
         funding_ms=(entry.funding_hours or _FUNDING_HOURS) * HOUR_MS if entry.kind == "swap" else 0,
         funding_phase=entry.next_funding_ts or 0,
         funding_rate=entry.funding_rate,

@@ -6,43 +6,19 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from streams.simulator.draft_positions import DraftPosition
 from streams.simulator.isolated import key_of
+from streams.simulator.unit_estimate import units_maintenance
 from streams.simulator.universe import Listing, Universe
 
 __all__ = [
     "Draft",
     "DraftIsolated",
     "DraftOrder",
-    "DraftPosition",
     "Estimate",
     "equities",
     "estimate",
 ]
-
-
-@dataclass(slots=True)
-class DraftPosition:
-    """A position to be: lots, negative short."""
-
-    listing: Listing
-    lots: int
-    entry: int
-    """Entry price in ticks."""
-    side: str = "net"
-
-    @property
-    def contracts(self) -> float:
-        return self.lots * self.listing.lots.step
-
-    @property
-    def pnl(self) -> float:
-        """CU-2, of an option its value (CU-3), in the settle coin."""
-        if self.listing.is_option:
-            return self.contracts * self.listing.size * self.listing.price
-        listing, entry = self.listing, self.entry * self.listing.ticks.step
-        if listing.contract.inverse:
-            return (1 / entry - 1 / listing.price) * self.contracts * listing.size
-        return (listing.price - entry) * self.contracts * listing.size
 
 
 @dataclass(slots=True)
@@ -132,6 +108,8 @@ class Draft:
     schedule: str = "default"
     collateral_off: list[str] = field(default_factory=list)
     restricted: list[str] = field(default_factory=list)
+    spot_hedge: dict[str, float] = field(default_factory=dict)
+    """PM-1: coin → cap."""
 
     def hold(self, coin: str, amount: float) -> None:
         self.cash[coin] = self.cash.get(coin, 0.0) + amount
@@ -186,6 +164,9 @@ def estimate(draft: Draft, universe: Universe, scale: float = 1.0) -> Estimate:
         discounted = universe.coins[coin].discounted(amount)
         adjusted += 0.0 if amount > 0 and coin in draft.collateral_off else discounted
     maintenance = bare = fees = 0.0
+    if draft.mode == "portfolio":
+        maintenance = bare = units_maintenance(draft.positions)
+        contracts.clear()
     for name in {**contracts, **opening}:
         listing = universe.by_name[name]
         held, added = contracts[name], opening[name]

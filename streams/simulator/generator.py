@@ -10,6 +10,7 @@ from typing import Any
 
 from monitor.schema import ReferenceFile
 from streams.simulator import wire
+from streams.simulator.book_shapes import has_books, option_book
 from streams.simulator.catalogue import Catalogue
 from streams.simulator.estimate import (
     Draft,
@@ -21,6 +22,7 @@ from streams.simulator.estimate import (
 )
 from streams.simulator.isolated_shapes import add_isolated
 from streams.simulator.option_shapes import add_options
+from streams.simulator.settings import Shares
 from streams.simulator.shapes import add_orders, add_take_profit, draw_shape
 from streams.simulator.universe import Universe
 
@@ -38,8 +40,10 @@ _TAIL = 0.95
 _WITH_ORDERS = 0.3
 _WITH_ISOLATED = 0.12
 """Of the two thirds that are in multi-currency mode: some 8 % of all."""
-_WITH_OPTIONS = 0.06
-"""Of the same, where the market has marks of options: some 4 % of all."""
+_SMALLEST_BOOK_USD = 20_000.0
+_NEAR_BOOKS = 0.25
+"""Share of portfolio accounts that begin below the level of a warning's exit, or a little above it."""
+_SHARES = Shares()
 _MOST_SCALED = 4.0
 """Beyond its discount tiers a whale's coins count for little: such a draft is drawn anew."""
 _DRAWS = 20
@@ -52,6 +56,7 @@ def generate(
     reference: Catalogue | ReferenceFile | Mapping[str, Any],
     *,
     ts: int = 0,
+    shares: Shares = _SHARES,
 ) -> Iterator[wire.AccountEvent]:
     """Yield `n` `accounts` messages with snapshots, numbered 1 (`account_seq`).
 
@@ -60,13 +65,37 @@ def generate(
     Raises ValueError when USDT has no price.
     """
     catalogue = reference if isinstance(reference, Catalogue) else Catalogue.of(reference)
-    universe = Universe.of(catalogue, prices)
+    universe = Universe.of(catalogue, prices, ts)
     for number in range(n):
         rng = random.Random(seed * 1_000_003 + number)
-        yield _message(_draw(rng, universe), rng, universe, f"acc-{number:06d}", ts)
+        draft = _draw_book(f"{seed}|book|{number}", universe, shares)
+        if draft is None:
+            draft = _draw(rng, universe, shares)
+        yield _message(draft, rng, universe, f"acc-{number:06d}", ts)
 
 
-def _draw(rng: random.Random, universe: Universe) -> Draft:
+def _draw_book(seed: str, universe: Universe, shares: Shares) -> Draft | None:
+    """Return a portfolio account (PM-1) for a share of the seeds, where there are options.
+
+    It draws from a seed of its own, so that a share leaves all other accounts as they are.
+    """
+    rng = random.Random(seed)
+    if rng.random() >= shares.portfolio or not has_books(universe):
+        return None
+    for _ in range(_DRAWS):
+        equity = min(_SMALLEST_BOOK_USD * rng.paretovariate(_TAIL), _LARGEST_USD)
+        draft = option_book(rng, universe, equity, rng.random())
+        if draft.schedule not in universe.takers:
+            draft.schedule = "default"
+        near = rng.random() < _NEAR_BOOKS
+        target = rng.uniform(1.5, _NEAR[1]) if near else rng.uniform(_FAR, 4 * _FAR)
+        short = any(position.lots < 0 for position in draft.positions)
+        if short and _scale_to(draft, universe, target):
+            return draft
+    return None
+
+
+def _draw(rng: random.Random, universe: Universe, shares: Shares) -> Draft:
     """Return an account whose ratio is sensible."""
     near = rng.random() < NEAR_SHARE
     target = rng.uniform(*_NEAR)
@@ -74,7 +103,7 @@ def _draw(rng: random.Random, universe: Universe) -> Draft:
         equity = min(_SMALLEST_USD * rng.paretovariate(_TAIL), _LARGEST_USD)
         gearing = rng.random() if near else rng.betavariate(1.1, 2.2)
         draft = draw_shape(rng, levered=near)(rng, universe, equity, gearing)
-        _settle(draft, rng, universe)
+        _settle(draft, rng, universe, shares)
         bare = not (near or draft.positions or draft.borrowed or draft.orders)
         if bare and min(draft.cash.values()) >= 0:
             return draft
@@ -97,7 +126,7 @@ def _draw(rng: random.Random, universe: Universe) -> Draft:
     return Draft("spot", _SMALLEST_USD, {"USDT": _SMALLEST_USD})
 
 
-def _settle(draft: Draft, rng: random.Random, universe: Universe) -> None:
+def _settle(draft: Draft, rng: random.Random, universe: Universe, shares: Shares) -> None:
     """Add orders, fee schedule, isolated positions, options and the rarer settings."""
     if draft.equity > 250_000 and draft.schedule == "default" and rng.random() < 0.3:
         draft.schedule = "vip"
@@ -110,7 +139,7 @@ def _settle(draft: Draft, rng: random.Random, universe: Universe) -> None:
     if draft.mode == "multi_currency":
         if rng.random() < _WITH_ISOLATED:
             add_isolated(draft, rng, universe)
-        if rng.random() < _WITH_OPTIONS:
+        if rng.random() < shares.options:
             add_options(draft, rng, universe)
     if rng.random() < _WITH_ORDERS:
         add_orders(draft, rng, universe)
@@ -199,6 +228,7 @@ def _message(
         borrow_leverage={"*": str(draft.borrow_leverage)},
         collateral_off=draft.collateral_off,
         restricted=draft.restricted,
+        spot_hedge={c: universe.coins[c].text(a) for c, a in sorted(draft.spot_hedge.items())},
         snapshot=wire.Snapshot(balances, positions, orders),
         account_seq=1,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from streams.simulator.estimate import Draft, DraftIsolated, DraftOrder, DraftPosition
+from streams.simulator.draft_positions import DraftPosition
+from streams.simulator.estimate import Draft, DraftIsolated, DraftOrder
 from streams.simulator.shapes import away, pick_coin
 from streams.simulator.universe import Listing, Universe
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from streams.simulator.estimate import Draft, DraftPosition
+from streams.simulator.draft_positions import DraftPosition
+from streams.simulator.estimate import Draft
 from streams.simulator.universe import Listing, Universe
 
 __all__ = ["add_options"]

@@ -21,15 +21,19 @@ def _packaged() -> str:
 
 
 def demo_reference(
-    symbols: Iterable[str] | None = None, policy: Mapping[str, Any] | None = None
+    symbols: Iterable[str] | None = None,
+    policy: Mapping[str, Any] | None = None,
+    *,
+    dated: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the packaged reference set in the form of the reference file.
 
     `symbols` are those of the ticks to come (`BTC-USD`, `BTC-USDT-SWAP`): the set is then cut down
-    to what they price. `policy` overrides settings of the policy by name, for instance
+    to what they price. `dated` are instruments to add (`list_dated`). `policy` overrides settings of the policy by name, for instance
     `time_scale` and `max_age_seconds`.
     """
     raw: dict[str, Any] = yaml.load(_packaged(), Loader=_Loader)  # noqa: S506 - a safe one
+    raw["instruments"].update(dated or {})
     if symbols is not None:
         raw = subset(raw, symbols)
     raw["policy"] = {**(raw.get("policy") or {}), **(policy or {})}
@@ -39,7 +43,8 @@ def demo_reference(
 def subset(raw: Mapping[str, Any], symbols: Iterable[str]) -> dict[str, Any]:
     """Return `raw` without the currencies and instruments that no tick of `symbols` prices (PX-2).
 
-    A spot pair stays when both its coins do; a derivative when its own mark is among `symbols`.
+    A spot pair stays when both its coins do; a derivative when its own mark is among `symbols`; a
+    risk unit's parameters when its coin does.
     """
     priced = set(symbols)
     currencies = {
@@ -58,4 +63,8 @@ def subset(raw: Mapping[str, Any], symbols: Iterable[str]) -> dict[str, Any]:
         if {entry["underlying"], entry["quote"], entry.get("settle") or entry["quote"]} <= known
         and (entry["kind"] == "spot" or name in priced)
     }
-    return {**raw, "currencies": currencies, "instruments": instruments}
+    portfolio = [
+        {**dated, "units": {n: u for n, u in dated["units"].items() if n in {*known, "default"}}}
+        for dated in raw.get("portfolio") or ()
+    ]
+    return {**raw, "currencies": currencies, "instruments": instruments, "portfolio": portfolio}

@@ -132,7 +132,12 @@ class _Service:
         prices = settings.prices if settings.prices is not None else await self._start_prices()
         accounts = []
         made = generate(
-            settings.accounts, settings.seed, prices, self._catalogue, ts=self._exchange.now()
+            settings.accounts,
+            settings.seed,
+            prices,
+            self._catalogue,
+            ts=self._exchange.now(),
+            shares=settings.shares,
         )
         # A million objects that stay: collecting among them costs a third of the time to make them,
         # and a pause again with every full collection afterwards.

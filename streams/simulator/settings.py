@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-__all__ = ["Faults", "Progress", "SimulateSettings"]
+__all__ = ["Faults", "Progress", "Shares", "SimulateSettings"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,21 @@ class Faults:
     """Every answer is sent twice, byte for byte."""
     partial: float = 0.0
     """A reduction's orders fill in part and end cancelled; a cancel leaves half of its orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How many of the accounts that are generated hold options, where the market has marks of them."""
+
+    options: float = 0.06
+    """Of the accounts in multi-currency mode: two thirds of all."""
+    portfolio: float = 0.0
+    """Accounts in portfolio mode, each with an option book; of all."""
+
+    def __post_init__(self) -> None:
+        for name, share in (("options", self.options), ("portfolio", self.portfolio)):
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} {share}: a share from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +61,8 @@ class SimulateSettings:
     accounts: int = 20_000
     """Accounts to generate when the account topics hold none yet."""
     seed: int = 1
+    shares: Shares = Shares()
+    """Of the accounts generated: how many hold options."""
     clock: Literal["wall", "event"] = "wall"
     """What `ts`, delays and expiry follow: this machine's clock or the highest tick `ts`."""
     time_scale: float = 1.0

@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from streams.simulator.estimate import Draft, DraftOrder, DraftPosition
+from streams.simulator.draft_positions import DraftPosition
+from streams.simulator.estimate import Draft, DraftOrder
 from streams.simulator.universe import Listing, Universe
 
 __all__ = [

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import lru_cache
 
+from monitor.options import Kind as OptionKind
+from monitor.options import implied_volatility, value, years_between
 from streams.simulator.catalogue import Catalogue, Contract
 
 __all__ = ["Coin", "Grid", "Listing", "Universe"]
@@ -94,6 +97,10 @@ class Listing:
     """USD price of the underlying coin."""
     option_rate: float = 0.0
     """MM-3: c."""
+    years: float = 0.0
+    """To the expiry of a dated contract."""
+    volatility: float = 0.0
+    """Of an option, that of its price at a forward equal to the index."""
 
     @property
     def is_option(self) -> bool:
@@ -107,6 +114,11 @@ class Listing:
             return abs(quantity) * self.size
         return abs(quantity) * self.size * self.price * self.quote_price
 
+    @property
+    def underlying_usd(self) -> float:
+        """USD of the underlying that one contract moves with, at its price now."""
+        return self.usd(1.0)
+
     def short_maintenance(self, contracts: float) -> float:
         """MM-3: return the USD maintenance of `contracts` of a short option."""
         factor = next((f for up_to, f in self.contract.factors if contracts <= up_to), 1.0)
@@ -119,6 +131,14 @@ class Listing:
         if self.is_option:
             return self.short_maintenance(contracts)
         return self.usd(contracts) * self.maintenance_rate(contracts)
+
+    def worth(self, spot: float = 0.0, volatility: float = 1.0) -> float:
+        """Return the USD value of one option after relative moves: `spot` by, `volatility` times."""
+        contract, index = self.contract, self.base_price * (1.0 + spot)
+        if contract.option_type is None:
+            raise ValueError(f"{contract.name} is no option")
+        sigma = self.volatility * volatility
+        return self.size * _worth(contract.option_type, index, contract.strike, self.years, sigma)
 
     def maintenance_rate(self, contracts: float) -> float:
         """Return the rate of the tier that `contracts` fall into."""
@@ -139,6 +159,9 @@ class Universe:
     inverse: Mapping[str, Listing]
     """Underlying → perpetual settled in the coin."""
     options: tuple[Listing, ...]
+    """Those with time to expiry."""
+    futures: Mapping[str, tuple[Listing, ...]]
+    """Underlying → dated linear futures, by name."""
     takers: Mapping[str, tuple[float, float]]
     """Fee schedule → (spot, derivative) taker rate."""
     by_name: Mapping[str, Listing] = field(default_factory=dict)
@@ -146,8 +169,11 @@ class Universe:
     """Coins that count as collateral and trade against USDT."""
 
     @classmethod
-    def of(cls, catalogue: Catalogue, prices: Mapping[str, Decimal]) -> Universe:
-        """Keep what `prices` (by symbol) cover; raises ValueError when USDT is not among it."""
+    def of(cls, catalogue: Catalogue, prices: Mapping[str, Decimal], ts: int = 0) -> Universe:
+        """Keep what `prices` (by symbol) cover at `ts` (epoch ms).
+
+        Raises ValueError when USDT is not among it.
+        """
         values = {symbol: float(price) for symbol, price in prices.items()}
         index = {name: _index(name, values) for name in catalogue.currencies}
         coins = {
@@ -161,6 +187,7 @@ class Universe:
         linear: dict[str, Listing] = {}
         inverse: dict[str, Listing] = {}
         options: list[Listing] = []
+        futures: dict[str, tuple[Listing, ...]] = {}
         for contract in catalogue.contracts.values():
             if not {contract.base, contract.settle} <= {*coins}:
                 continue
@@ -172,19 +199,32 @@ class Universe:
             elif contract.name in values and contract.kind == "swap":
                 listing = _listing(contract, values[contract.name], quote, base)
                 (inverse if contract.inverse else linear)[contract.base] = listing
-            elif contract.name in values and contract.kind == "option":
+            elif contract.name in values and contract.kind == "future" and not contract.inverse:
+                listing = _listing(contract, values[contract.name], quote, base)
+                years = years_between(ts, contract.expiry)
+                known = futures.get(contract.base, ())
+                futures[contract.base] = (*known, replace(listing, years=years))
+            elif contract.name in values and contract.kind == "option" and contract.expiry > ts:
                 settle = coins[contract.settle].price
                 rate = catalogue.option_rates.get(contract.base, 0.0)
-                options.append(_listing(contract, values[contract.name], settle, base, rate))
+                listing = _listing(contract, values[contract.name], settle, base, rate)
+                options.append(_with_volatility(listing, ts))
         takers = {
             name: (float(fees.spot_taker), float(fees.derivative_taker))
             for name, fees in catalogue.fees.items()
         }
         takers.setdefault("default", (0.001, 0.0005))
-        listings = (*spot.values(), *linear.values(), *inverse.values(), *options)
+        dated = [listing for found in futures.values() for listing in found]
+        listings = (*spot.values(), *linear.values(), *inverse.values(), *options, *dated)
         names = {listing.contract.name: listing for listing in listings}
         tradable = tuple(base for base, quote in spot if quote == "USDT" and coins[base].rate)
-        return cls(coins, spot, linear, inverse, tuple(options), takers, names, tradable)
+        return cls(coins, spot, linear, inverse, tuple(options), futures, takers, names, tradable)
+
+
+@lru_cache(maxsize=10_000)
+def _worth(kind: OptionKind, index: float, strike: float, years: float, sigma: float) -> float:
+    """Return an option's value: every account that is drawn asks for the same moves again."""
+    return value(kind, index, strike, years, sigma)
 
 
 def _index(name: str, values: Mapping[str, float]) -> float | None:
@@ -211,6 +251,15 @@ def _coin(name: str, price: float, catalogue: Catalogue) -> Coin:
         digits=8 if price >= 100 else 6 if price >= 1 else 4,
         weight=1.0 / min(entry.liquidity_rank, 50) ** 0.8,
     )
+
+
+def _with_volatility(listing: Listing, ts: int) -> Listing:
+    contract = listing.contract
+    years = years_between(ts, contract.expiry)
+    usd = listing.price * listing.quote_price
+    kind = contract.option_type or "call"
+    sigma = implied_volatility(kind, usd, listing.base_price, contract.strike, years)
+    return replace(listing, years=years, volatility=sigma)
 
 
 def _listing(

@@ -131,6 +131,8 @@ class AccountEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
     borrow_leverage: dict[str, str] = {}
     collateral_off: list[str] = []
     restricted: list[str] = []
+    spot_hedge: dict[str, str] = {}
+    """PM-1: coin → how much of it may hedge its risk unit."""
     snapshot: Snapshot | None = None
     account_seq: int | None = None
 

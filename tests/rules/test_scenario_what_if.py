@@ -14,6 +14,7 @@ from monitor.account import Account
 from monitor.margin import assess
 from monitor.report import band_of
 from monitor.scenario import BadScenario, Bulk, WhatIfAnswer, WhatIfQuestion, what_if
+from monitor.scenario.revalued import RevaluedPrices
 from monitor.scenario.shock import ShockedPrices, moves_of, risk_coins
 from tests.rules.reduction_market import (
     account,
@@ -257,7 +258,7 @@ def test_wi_1_every_band_is_the_one_that_decimals_find(seed: int, shocks: dict[s
     question = WhatIfQuestion.model_validate({"shocks": shocks})
     found = what_if(Bulk.of(held.accounts, held.reference), held.prices, question, every=True)
     moved = moves_of(question.shocks, held.reference, held.prices)
-    shocked = ShockedPrices(held.prices, held.reference, moved)
+    shocked = RevaluedPrices(held.prices, held.reference, moved)
     total = Decimal(0)
     reductions = 0
     rows = {one.account_id: one for one in found.moved}

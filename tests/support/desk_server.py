@@ -19,6 +19,7 @@ from fastapi.staticfiles import StaticFiles
 from streams.dashboard.app import PAGE
 from streams.dashboard.guard import SecurityHeaders, TokenGuard
 from tests.support.desk import ACCOUNT, NOW, Desk
+from tests.support.desk_book import BOOK, book_detail
 
 __all__ = ["DeskServer", "fallen", "map_of", "refused", "serving"]
 
@@ -91,6 +92,8 @@ def _app(server: DeskServer) -> FastAPI:
 
     @app.get("/api/v1/accounts/{account_id}")
     def account(account_id: str) -> Any:
+        if account_id == BOOK:
+            return book_detail(desk.folder, desk.detail())
         if account_id != ACCOUNT:
             error = {"error": f"unknown account {account_id}", "field": "account_id"}
             return JSONResponse(error, 404)
@@ -131,8 +134,9 @@ def _add_scenarios(app: FastAPI, desk: Desk) -> None:
 
     @app.post("/api/v1/what-if")
     async def what_if(request: Request) -> Any:
-        desk.asked.append(await request.json())
-        return fallen(desk)
+        body = await request.json()
+        desk.asked.append(body)
+        return book_fallen(desk) if body.get("account_id") == BOOK else fallen(desk)
 
     @app.post("/api/v1/accounts/{account_id}/check-order")
     async def check_order(account_id: str, request: Request) -> Any:
@@ -190,6 +194,21 @@ def fallen(desk: Desk) -> dict[str, Any]:
         "expected_reductions": 1_122,
         "prices": {"BTC-USD": "39079.7"},
         "account": None,
+    }
+
+
+def book_fallen(desk: Desk) -> dict[str, Any]:
+    """Return what becomes of the portfolio account: its units stay as they are."""
+    then = book_detail(desk.folder, desk.detail())["assessment"]
+    one = {"normal": 0, "warning": 0, "liquidation": 1, "unpriced": 0, "unassessed": 0}
+    return {
+        **fallen(desk),
+        "before": one,
+        "after": one,
+        "moved": [],
+        "moved_total": 0,
+        "falling": 0,
+        "account": {"before": then, "after": then},
     }
 
 

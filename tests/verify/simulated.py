@@ -35,6 +35,7 @@ from streams.simulator import (
     Exchange,
     Executor,
     Faults,
+    Shares,
     SimulateSettings,
     demo_reference,
     generate,
@@ -76,6 +77,7 @@ def holds(message: Message, kinds: tuple[str, ...]) -> bool:
     apart = any(position.margin_mode == "isolated" for position in held)
     options = any(position.instrument in OPTIONS for position in held)
     has = {"isolated": apart, "options": options, "hedge": message.position_mode == "long_short"}
+    has["books"] = message.mode == "portfolio"
     return any(has[kind] for kind in kinds)
 
 
@@ -114,6 +116,7 @@ class Run:
         kept: Callable[[Message], bool] = lambda _: True,
         changed: Callable[[Message], Message] = lambda message: message,
         reference: Callable[[dict[str, Any]], None] = lambda _: None,
+        shares: Shares = Shares(portfolio=0),  # noqa: B008 - it is frozen
     ) -> None:
         self.rng = random.Random(seed)
         self.now = START
@@ -145,7 +148,9 @@ class Run:
         self.unread: dict[str, deque[int]] = {topic: deque() for topic in MODELS}
         self.commands: deque[tuple[str, wire.Command]] = deque()
         start = {symbol: Decimal(f"{self._price(symbol):.6g}") for symbol in self.symbols}
-        drawn: Iterator[Message] = generate(40 * accounts, seed, start, Catalogue.of(raw), ts=START)
+        drawn: Iterator[Message] = generate(
+            40 * accounts, seed, start, Catalogue.of(raw), ts=START, shares=shares
+        )
         for message in islice(map(changed, filter(kept, drawn)), accounts):
             self.exchange.books.apply(message)
             data = wire.encode(message)

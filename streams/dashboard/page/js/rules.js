@@ -24,6 +24,8 @@ const WORDS = {
   "RD-7": "no step may make anything worse; when none passes, all is taken over at bankruptcy prices",
   "MR-1": "ratio = adjusted equity / (maintenance margin + liquidation fee)",
   "MR-3": "an isolated position has its own ratio and is warned and reduced alone",
+  "PM-2": "the largest of MR1, MR2 and MR6, with MR3, MR4, MR5 and MR9 added, and MR7 at least",
+  "PM-4": "how far prices are moved, by size of the coin, in parameter sets with a date",
   "PX-4": "a price is older than allowed: warnings go out, nothing is reduced on it",
   "BL-1": "limit by position tier",
   "BL-2": "limit of the main account, over all its sub-accounts",

@@ -9,7 +9,7 @@ import { rule } from "./parts.js";
 const OPEN_DEPTH = 1;
 /** What is asked of an account is rounded up, all else down: as the command line does it. */
 const ASKED =
-  /^(equity frozen|estimated fee|frozen|initial margin|liability|liabilities|liquidation fee|loss|maintenance|margin for borrowing|notional|position value|potential borrowing|restricted|spot order loss)/;
+  /^(MR\d|derivative notional|equity frozen|estimated fee|frozen|initial margin|liability|liabilities|liquidation fee|loss|maintenance|margin for borrowing|notional|position value|potential borrowing|restricted|spot order loss)/;
 
 /** @param {TreeNode} root */
 export const tree = (root) => h("div", { class: "tree" }, branch(root, 0, root.name));

@@ -48,6 +48,16 @@
  *   settings: Record<string, any> | null, updated_at: number, age_ms: number, behind?: boolean,
  *   episodes_complete?: boolean}} AccountDetail
  *
+ * @typedef {{instrument: string, position_side: string, quantity: string, delta: Decimal, gamma: Decimal,
+ *   vega: Decimal, theta: Decimal, implied_volatility?: Decimal}} UnitPosition
+ *
+ * @typedef {{maintenance_margin: Decimal, initial_margin: Decimal, delta: Decimal, gamma: Decimal,
+ *   vega: Decimal, theta: Decimal, spot_in_use: Decimal, charges: Record<string, Decimal>,
+ *   scenarios: Record<string, Record<string, Decimal>>,
+ *   filled?: "none" | "buys" | "sells",
+ *   worst: {volatility: string, spot: Decimal, pnl: Decimal}, extreme: {spot: Decimal, pnl: Decimal},
+ *   positions: UnitPosition[]}} RiskUnit
+ *
  * @typedef {{limit: Decimal, used: Decimal, left: Decimal}} Limit
  */
 export {};

@@ -1,6 +1,6 @@
 /** The tables of one account. */
 
-import { badge, fill, figures, h, section, table } from "../dom.js";
+import { badge, fill, figures, h, table } from "../dom.js";
 import { asked, coin, dateTime, decimal, has, percent, price, words } from "../format.js";
 
 /** @typedef {import("../types.js").Decimal} Decimal */
@@ -69,6 +69,8 @@ const side = (row) =>
       ? "short (net)"
       : "long (net)"
     : row.position_side;
+/** In portfolio mode margin is asked of the risk unit, and there is no tier. @param {any} row @param {string} field */
+const margin = (row, field) => (row.tier ? asked(row[field]) : "in its unit");
 /** @param {any} row */
 const tier = (row) => (row.beyond_last_tier ? `${row.tier}, beyond the last` : String(row.tier));
 const LIQUIDATION =
@@ -91,9 +93,9 @@ export function positions(place, rows) {
           hint: "In the settle coin",
           value: (row) => coin(row.unrealised_pnl),
         },
-        { title: "Initial, USD", number: true, value: (row) => asked(row.initial_margin) },
-        { title: "Maintenance, USD", number: true, value: (row) => asked(row.maintenance_margin) },
-        { title: "Tier", number: true, value: tier },
+        { title: "Initial, USD", number: true, value: (row) => margin(row, "initial_margin") },
+        { title: "Maintenance, USD", number: true, value: (row) => margin(row, "maintenance_margin") },
+        { title: "Tier", number: true, value: (row) => (row.tier ? tier(row) : "–") },
         { title: "Liquidation price", number: true, hint: LIQUIDATION, value: liquidation },
       ],
       rows,
@@ -220,38 +222,6 @@ export function orders(place, rows) {
       ],
       rows,
       { empty: "none" },
-    ),
-  );
-}
-
-/** Portfolio mode: what each risk unit asks. @param {HTMLElement} place @param {Record<string, any> | undefined} found */
-export function units(place, found) {
-  const rows = Object.entries(found ?? {}).map(([name, body]) => ({ name, ...body }));
-  if (!rows.length) return fill(place);
-  const fields = [
-    ...new Set(
-      rows.flatMap((row) =>
-        Object.keys(row).filter((field) => field !== "name" && typeof row[field] !== "object"),
-      ),
-    ),
-  ];
-  fill(
-    place,
-    section(
-      "Risk units",
-      {},
-      table(
-        "Risk units",
-        [
-          { title: "Unit", head: true, value: (row) => row.name },
-          ...fields.map((field) => ({
-            title: words(field),
-            number: true,
-            value: (/** @type {any} */ row) => decimal(row[field], 2),
-          })),
-        ],
-        rows,
-      ),
     ),
   );
 }

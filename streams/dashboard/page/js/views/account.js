@@ -10,15 +10,18 @@ import { storySentences, timeline } from "../story.js";
 import { tree } from "../tree.js";
 import * as owed from "./account-borrowing.js";
 import * as shown from "./account-tables.js";
+import { riskUnits } from "./risk-units.js";
 
 /** @typedef {import("../types.js").AccountDetail} Detail */
 /** @typedef {import("../types.js").Episode} Episode */
 
 const REFRESH_MS = 2_000;
 const BORROWING_MS = 10_000;
+const UNITS = "risk-units";
 const PARTS = [
   ["what-happened", "what happened"],
   ["positions", "positions"],
+  [UNITS, "risk units"],
   ["currencies", "currencies"],
   ["borrowing", "borrowing"],
   ["interest", "interest"],
@@ -61,15 +64,17 @@ export function mount(root, route) {
     h(
       "div",
       { class: "row jumps", role: "group", "aria-label": "Parts of this page" },
-      PARTS.map(([part, text]) => h("button", { type: "button", onclick: () => jump(part) }, text)),
+      PARTS.map(([part, text]) =>
+        h("button", { type: "button", hidden: part === UNITS, "data-jump": part, onclick: () => jump(part) }, text),
+      ),
     ),
     section("What happened", {}, places.story),
     section("Positions", {}, places.positions, places.isolated),
+    places.units,
     section("Currencies", {}, places.currencies),
     section("Open orders", { id: "orders" }, places.orders),
     section("Borrowing", {}, places.borrowing),
     section("Interest", {}, places.interest),
-    h("div", { id: "units" }, places.units),
     section(
       "Explanation",
       {},
@@ -138,7 +143,9 @@ function show(places, detail, asked) {
   shown.isolated(places.isolated, assessment.isolated ?? []);
   shown.currencies(places.currencies, assessment.currencies);
   shown.orders(places.orders, detail.orders ?? []);
-  shown.units(places.units, assessment.risk_units);
+  riskUnits(places.units, assessment.risk_units, assessment);
+  for (const button of document.querySelectorAll(`[data-jump="${UNITS}"]`))
+    /** @type {HTMLElement} */ (button).hidden = assessment.mode !== "portfolio";
   shown.settings(places.settings, detail.settings ?? {});
   fill(
     places.explanation,

@@ -1,8 +1,9 @@
 /** What a what-if answers: the bands then, and the accounts that fall. */
 
 import { badge, fill, h, icon, table } from "../dom.js";
-import { chosen, count, decimal, has, percent, plural, short, words } from "../format.js";
+import { asked, chosen, count, decimal, has, percent, plural, short, words } from "../format.js";
 import { account } from "../parts.js";
+import { unitParts } from "./risk-units.js";
 
 const BANDS = ["liquidation", "warning", "normal", "unpriced", "unassessed"];
 
@@ -64,7 +65,7 @@ export function showTold(places, answer, shocks, tookMs) {
       ),
     ),
   );
-  fill(places.bands, bandTable(answer), answer.account ? accountTable(answer.account) : null);
+  fill(places.bands, bandTable(answer), answer.account ? accountParts(answer.account) : null);
 }
 
 /** @param {Record<string, number>} counts */
@@ -114,6 +115,37 @@ function bandTable(answer) {
     BANDS.filter(
       (band) => ["liquidation", "warning", "normal"].includes(band) || before[band] || after[band],
     ),
+  );
+}
+
+/** @param {{before: any, after: any}} account */
+function accountParts(account) {
+  const units = Object.entries(account.after.risk_units ?? {});
+  return [
+    accountTable(account),
+    units.length ? [unitChanges(account), unitParts(units, ", then")] : null,
+  ];
+}
+
+/** Portfolio mode: what each unit asks now and then. @param {{before: any, after: any}} account */
+function unitChanges({ before, after }) {
+  const names = [...new Set([...Object.keys(before.risk_units ?? {}), ...Object.keys(after.risk_units ?? {})])];
+  const of = (/** @type {any} */ found, /** @type {string} */ name) => (found.risk_units ?? {})[name];
+  return table(
+    "Risk units, now and then",
+    [
+      { title: "Unit", head: true, value: (row) => row },
+      { title: "Maintenance now, USD", number: true, value: (row) => asked(of(before, row)?.maintenance_margin) },
+      {
+        title: "Then",
+        number: true,
+        value: (row) => h("b", null, asked(of(after, row)?.maintenance_margin)),
+      },
+      { title: "Worst scenario now, USD", number: true, value: (row) => has(of(before, row)?.worst.pnl) },
+      { title: "Then", number: true, value: (row) => h("b", null, has(of(after, row)?.worst.pnl)) },
+    ],
+    names,
+    { shown: true },
   );
 }
 
