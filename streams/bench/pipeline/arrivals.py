@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from streams.bench.part import BenchError
 
@@ -16,6 +16,7 @@ __all__ = ["Arrivals", "at_ends"]
 
 _POLL_SECONDS = 0.1
 _ASK_SECONDS = 10.0
+_AGAIN_SECONDS = 0.1
 _BATCH = 500
 
 Take = Callable[[Message, int], None]
@@ -23,14 +24,26 @@ Take = Callable[[Message, int], None]
 
 
 def at_ends(consumer: Consumer, topics: Sequence[str]) -> list[TopicPartition]:
-    """Return the places after the last record of every partition."""
+    """Return the places after the last record of every partition.
+
+    A broker that made a topic a moment ago may not lead it yet: it is asked again.
+    """
+    until = time.monotonic() + _ASK_SECONDS
+    while True:
+        try:
+            return [place for topic in topics for place in _ends(consumer, topic)]
+        except KafkaException:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+
+
+def _ends(consumer: Consumer, topic: str) -> list[TopicPartition]:
     found = []
-    for topic in topics:
-        partitions = consumer.list_topics(topic, timeout=_ASK_SECONDS).topics[topic].partitions
-        for number in partitions:
-            place = TopicPartition(topic, number)
-            place.offset = consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS)[1]
-            found.append(place)
+    for number in consumer.list_topics(topic, timeout=_ASK_SECONDS).topics[topic].partitions:
+        place = TopicPartition(topic, number)
+        place.offset = consumer.get_watermark_offsets(place, timeout=_ASK_SECONDS)[1]
+        found.append(place)
     return found
 
 

@@ -33,8 +33,13 @@ class Probed:
             self.came.setdefault(number, now)
 
     def latencies(self, numbers: Sequence[int]) -> list[float]:
-        """Return the milliseconds of those that came."""
-        return [(self.came[n] - self.sent[n]) / 1e6 for n in numbers if n in self.came]
+        """Return the milliseconds of each; one unanswered counts with all the time until now."""
+        now = time.monotonic_ns()
+        return [(self.came.get(n, now) - self.sent[n]) / 1e6 for n in numbers]
+
+    def unanswered(self, numbers: Sequence[int]) -> int:
+        """Return of how many no command has come."""
+        return sum(1 for number in numbers if number not in self.came)
 
     def wait(self, numbers: Sequence[int], seconds: float, check: Callable[[], None]) -> bool:
         """Return once all came; false when time is up."""

@@ -23,12 +23,13 @@ from streams.worker.partition import Stored
 __all__ = ["MOST_PROBES", "OPENING", "PROBE", "probe_id", "probe_price", "probes", "reference_file"]
 
 PROBE = "PROBE-USDT-SWAP"
-MOST_PROBES = 2_000
+MOST_PROBES = 4_000
 OPENING = Decimal(1000)
-_STEP = Decimal("0.05")
+_STEP = Decimal("0.02")
 _CONTRACTS = Decimal(100)
-# So high that a probe below its level is still far from the next one when the last has crossed.
-_MAINTENANCE = Decimal("0.5")
+_MAINTENANCE = Decimal("0.3")
+"""Below a third, so that the ratio falls with the price; far above what others ask, so that the first
+probe is still above its next level when the last one has crossed."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -48,7 +49,12 @@ def reference_file() -> dict[str, Any]:
         "tick": "0.01",
         "funding_hours": 8,
         "position_tiers": [
-            {"up_to": "1000000", "initial": "0.5", "maintenance": "0.5", "max_leverage": "2"}
+            {
+                "up_to": "1000000",
+                "initial": "0.3",
+                "maintenance": plain(_MAINTENANCE),
+                "max_leverage": "3",
+            }
         ],
     }
     return {**raw, "instruments": {**raw["instruments"], PROBE: instrument}}

@@ -26,8 +26,8 @@ from streams.settings import Settings
 __all__ = ["PARTITIONS", "PATIENT_SECONDS", "Stage", "on_stage"]
 
 PARTITIONS = 16
-PATIENT_SECONDS = 300.0
-"""A session of members that are paused on purpose."""
+PATIENT_SECONDS = 80.0
+"""A session of members that are paused on purpose; Faust takes up to 90 s."""
 _FLUSH_SECONDS = 60.0
 _QUEUED = 500_000
 
