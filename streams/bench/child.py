@@ -23,9 +23,9 @@ def main(folder: Path) -> int:
     if job is None:
         sys.stderr.write(f"{folder}: no job.json there\n")
         return 2
-    module, _, name = job.function.partition(":")
-    measure: Measure = getattr(import_module(module), name)
     try:
+        module, _, name = job.function.partition(":")
+        measure: Measure = getattr(import_module(module), name)
         figures = measure(job.sizes, Teller(folder))
     except BenchError as error:
         (folder / "error").write_text("; ".join(error.errors))

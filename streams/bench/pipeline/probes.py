@@ -23,9 +23,10 @@ from streams.worker.partition import Stored
 __all__ = ["MOST_PROBES", "OPENING", "PROBE", "probe_id", "probe_price", "probes", "reference_file"]
 
 PROBE = "PROBE-USDT-SWAP"
-MOST_PROBES = 4_000
+MOST_PROBES = 3_000
 OPENING = Decimal(1000)
-_STEP = Decimal("0.02")
+_STEP = Decimal("0.2")
+"""Wide enough that the small moves of USDT leave no probe's box but the nearest ones'."""
 _CONTRACTS = Decimal(100)
 _MAINTENANCE = Decimal("0.3")
 """Below a third, so that the ratio falls with the price; far above what others ask, so that the first

@@ -64,7 +64,8 @@ def _run(job: MemberJob, function: Callable[..., float], *, stateful: bool) -> N
             f"{job.prefix}transfers", key_deserializer="bytes", value_deserializer="json"
         )
         try:
-            app.dataframe(topic).apply(function, stateful=stateful)
+            frame: Any = app.dataframe(topic)
+            frame.apply(function, stateful=stateful)
             app.run()
         except TopicNotFoundError:
             # A broker that is busy does not show the changelog at once when it has made it.
