@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 
@@ -14,7 +14,7 @@ from confluent_kafka import Message
 from streams.bench.accounts import states
 from streams.bench.part import Teller
 from streams.bench.pipeline.arrivals import Arrivals
-from streams.bench.pipeline.load import Probed, Sent, drive
+from streams.bench.pipeline.load import Probed, drive
 from streams.bench.pipeline.member import Member
 from streams.bench.pipeline.messages import TickMessages
 from streams.bench.pipeline.probes import probe_id, probes
@@ -28,7 +28,7 @@ _PREFIX = "join-"
 _RATE = 2_000
 _EVERY = 0.05
 _SESSION_SECONDS = 6.0
-_BEFORE_SECONDS, _AFTER_SECONDS = 2.0, 5.0
+_BEFORE_SECONDS, _WHILE_SECONDS, _AFTER_SECONDS = 2.0, 0.5, 5.0
 _ANSWER_SECONDS = 30.0
 _CYCLES = 2
 """More would use up the probes."""
@@ -124,74 +124,58 @@ def _cycle(
     joined: _Found,
     left: _Found,
 ) -> None:
-    began = time.monotonic_ns()
-    with second:
-        sent = _until(stage, messages, probed, first, second.wait_ready)
-        ended = time.monotonic_ns()
-        stayed = beats.partitions.get(first.job.worker_id, frozenset())
-        _note(joined, probed, beats, first, sent, stayed, (began, ended))
+    name = first.job.worker_id
+
+    def note(found: _Found, change: Callable[[], object]) -> None:
+        """Change something under load and take the longest waits meanwhile."""
         began = time.monotonic_ns()
-        sent = _until(stage, messages, probed, first, second.stop)
-        _note(left, probed, beats, first, sent, stayed, (began, time.monotonic_ns()))
+        sent = _under_load(stage, messages, probed, first, change)
+        ended = time.monotonic_ns()
+        probed.wait(sent, _ANSWER_SECONDS, first.check)
+        if found is joined:
+            stayed.update(beats.partitions.get(name, ()))
+        staying = [n for n in sent if partition_of(probe_id(n), PARTITIONS) in stayed]
+        found.stays.append(_longest(probed, staying))
+        found.every.append(_longest(probed, sent))
+        found.beats.append(beats.longest_gap(name, began, ended))
+
+    stayed: set[int] = set()
+    with second:
+        note(joined, second.wait_ready)
+        note(left, second.stop)
 
 
-def _until(
-    stage: Stage, messages: TickMessages, probed: Probed, first: Member, change: object
-) -> Sent:
-    """Drive load before, during and after a change; return all of it."""
-    failures: list[BaseException] = []
-
-    def changing() -> None:
-        try:
-            change()  # type: ignore[operator]
-        # It is raised again below, where the load has come to its end.
-        except BaseException as error:  # noqa: BLE001
-            failures.append(error)
-
-    parts = []
-    thread = threading.Thread(target=changing, daemon=True)
-    for seconds in (_BEFORE_SECONDS, None, _AFTER_SECONDS):
-        if seconds is None:
-            thread.start()
-        while seconds is not None or thread.is_alive():
-            parts.append(
-                drive(
-                    stage,
-                    _PREFIX,
-                    messages,
-                    probed,
-                    rate=_RATE,
-                    seconds=seconds if seconds is not None else 0.5,
-                    every=_EVERY,
-                    check=first.check,
-                )
-            )
-            if seconds is not None:
-                break
-    for failure in failures:
-        raise failure
-    return Sent(
-        sum(part.ticks for part in parts),
-        sum(part.seconds for part in parts),
-        tuple(number for part in parts for number in part.probes),
-    )
-
-
-def _note(
-    found: _Found,
+def _under_load(
+    stage: Stage,
+    messages: TickMessages,
     probed: Probed,
-    beats: _Beats,
     first: Member,
-    sent: Sent,
-    stayed: frozenset[int],
-    between: tuple[int, int],
-) -> None:
-    """Take the longest waits; a probe that nobody answers counts with all the time it was given."""
-    probed.wait(sent.probes, _ANSWER_SECONDS, first.check)
-    staying = [n for n in sent.probes if partition_of(probe_id(n), PARTITIONS) in stayed]
-    found.stays.append(_longest(probed, staying))
-    found.every.append(_longest(probed, sent.probes))
-    found.beats.append(beats.longest_gap(first.job.worker_id, *between))
+    change: Callable[[], object],
+) -> list[int]:
+    """Drive load before, during and after a change; return the probes."""
+    sent: list[int] = []
+
+    def load(seconds: float) -> None:
+        part = drive(
+            stage,
+            _PREFIX,
+            messages,
+            probed,
+            rate=_RATE,
+            seconds=seconds,
+            every=_EVERY,
+            check=first.check,
+        )
+        sent.extend(part.probes)
+
+    load(_BEFORE_SECONDS)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        changing = pool.submit(change)
+        while not changing.done():
+            load(_WHILE_SECONDS)
+        changing.result()
+    load(_AFTER_SECONDS)
+    return sent
 
 
 def _longest(probed: Probed, numbers: Sequence[int]) -> float:

@@ -28,7 +28,7 @@ def run(measure: Callable[[Sizes, Teller], list[Figure]], folder: Path) -> dict[
     return found
 
 
-def test_calm_all_designs_agree_and_the_growth_has_its_figures(tmp_path: Path):
+def test_calm_all_designs_agree_and_the_growth_has_its_figures(tmp_path: Path) -> None:
     found = run(calm.measure, tmp_path)
     assert found["differences"].value == 0
     assert {"tick.mean", "tick.p99", "tick.empty", "numpy", "python", "watch_list"} <= set(found)
@@ -36,7 +36,7 @@ def test_calm_all_designs_agree_and_the_growth_has_its_figures(tmp_path: Path):
     assert found["exact"].value <= found["hits"].value
 
 
-def test_fall_finds_every_crossing(tmp_path: Path):
+def test_fall_finds_every_crossing(tmp_path: Path) -> None:
     found = run(moves.measure_fall, tmp_path)
     assert found["differences"].value == 0
     assert found["missed"].value == 0
@@ -44,14 +44,14 @@ def test_fall_finds_every_crossing(tmp_path: Path):
     assert found["exact.count"].value >= found["changed"].value
 
 
-def test_gap_finds_every_crossing_in_its_tick(tmp_path: Path):
+def test_gap_finds_every_crossing_in_its_tick(tmp_path: Path) -> None:
     found = run(moves.measure_gap, tmp_path)
     assert found["btc.differences"].value == 0
     assert found["eth.differences"].value == 0
     assert found["btc.crossings"].value > 0
 
 
-def test_watch_list_sees_late_what_the_engine_sees_at_once(tmp_path: Path):
+def test_watch_list_sees_late_what_the_engine_sees_at_once(tmp_path: Path) -> None:
     found = run(watch_list.measure, tmp_path)
     assert found["missed"].value == 0
     assert found["differences"].value == 0
@@ -59,14 +59,14 @@ def test_watch_list_sees_late_what_the_engine_sees_at_once(tmp_path: Path):
     assert found["late.p50"].value <= found["late.p99"].value
 
 
-def test_account_is_assessed_and_takes_events(tmp_path: Path):
+def test_account_is_assessed_and_takes_events(tmp_path: Path) -> None:
     found = run(single.measure, tmp_path)
     assert set(found) == {"assess", "event", "event.decode"}
 
 
 def test_an_engine_that_overlooks_accounts_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     whole = Probe.tick
 
     def deaf(engine: Probe, tick: Any, offset: int, now: int | None) -> Any:

@@ -28,7 +28,7 @@ def job(warm: int, *rounds: int) -> MemberJob:
     )
 
 
-def test_a_role_is_ready_when_it_is_warm_and_done_after_each_round(tmp_path: Path):
+def test_a_role_is_ready_when_it_is_warm_and_done_after_each_round(tmp_path: Path) -> None:
     report = Report(tmp_path, job(10, 100, 50))
     report.took(9)
     assert read_file(tmp_path / "ready.json", Ready) is None
@@ -50,14 +50,14 @@ def test_a_role_is_ready_when_it_is_warm_and_done_after_each_round(tmp_path: Pat
     assert read_file(tmp_path / "round-2.json", Done) is None
 
 
-def test_without_warming_rounds_begin_at_once(tmp_path: Path):
+def test_without_warming_rounds_begin_at_once(tmp_path: Path) -> None:
     report = Report(tmp_path, job(0, 5))
     report.took(5)
     assert not (tmp_path / "ready.json").exists()
     assert (tmp_path / "round-0.json").exists()
 
 
-def test_a_jobs_settings_are_its_own(monkeypatch: pytest.MonkeyPatch):
+def test_a_jobs_settings_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIQMON_BROKERS", "elsewhere:9092")
     settings = job(0).settings()
     assert settings.brokers == "127.0.0.1:1"
@@ -65,13 +65,13 @@ def test_a_jobs_settings_are_its_own(monkeypatch: pytest.MonkeyPatch):
     assert settings.heartbeat_interval * 3 <= settings.session_timeout
 
 
-def test_accounts_go_where_every_producer_puts_them():
+def test_accounts_go_where_every_producer_puts_them() -> None:
     # As Kafka's own client: murmur2 of "21" is -973932308, of "foobar" -790332482.
     assert partition_of("21", 16) == (-973932308 & 0x7FFFFFFF) % 16
     assert partition_of("foobar", 7) == (-790332482 & 0x7FFFFFFF) % 7
 
 
-def test_a_probe_that_nobody_answers_counts_with_its_wait():
+def test_a_probe_that_nobody_answers_counts_with_its_wait() -> None:
     probed = Probed(sent={0: 0, 1: 5_000_000}, came={0: 2_000_000})
     answered, waited = probed.latencies([0, 1])
     assert answered == 2.0

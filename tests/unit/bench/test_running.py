@@ -24,7 +24,7 @@ def shown(parts: list[Part], folder: Path) -> tuple[Result, list[tuple[int, str]
     return result, seen
 
 
-def test_a_failing_part_costs_itself_and_keeps_its_log(tmp_path: Path):
+def test_a_failing_part_costs_itself_and_keeps_its_log(tmp_path: Path) -> None:
     result, seen = shown([ABSENT, ACCOUNT], tmp_path)
     failed, whole = result.parts
     assert failed.figures == ()
@@ -41,7 +41,7 @@ def test_a_failing_part_costs_itself_and_keeps_its_log(tmp_path: Path):
     assert "numpy" in result.machine.versions
 
 
-def test_the_command_gives_json_with_ratios(tmp_path: Path):
+def test_the_command_gives_json_with_ratios(tmp_path: Path) -> None:
     done = subprocess.run(
         [*command("--only", "account", "--json")], capture_output=True, check=True, cwd=tmp_path
     )
@@ -52,7 +52,7 @@ def test_the_command_gives_json_with_ratios(tmp_path: Path):
     assert b"one account" in done.stderr
 
 
-def test_an_unknown_part_is_refused_by_name(tmp_path: Path):
+def test_an_unknown_part_is_refused_by_name(tmp_path: Path) -> None:
     done = subprocess.run(
         command("--only", "fal"), capture_output=True, check=False, text=True, cwd=tmp_path
     )
@@ -61,7 +61,7 @@ def test_an_unknown_part_is_refused_by_name(tmp_path: Path):
     assert "watch-list" in done.stderr
 
 
-def test_interrupted_it_says_so_and_gives_what_is_measured(tmp_path: Path):
+def test_interrupted_it_says_so_and_gives_what_is_measured(tmp_path: Path) -> None:
     with subprocess.Popen(
         command("--json"),
         stdout=subprocess.PIPE,

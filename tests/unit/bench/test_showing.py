@@ -40,11 +40,11 @@ def calm(count: int, mean: float) -> PartResult:
     return PartResult(part=f"calm-{count}", title=f"{count} accounts", figures=figures)
 
 
-def test_a_figure_is_the_median_of_its_runs():
+def test_a_figure_is_the_median_of_its_runs() -> None:
     assert figure("k", "n", "s", [5.0, 1.0, 3.0]).value == 3.0
 
 
-def test_the_table_shows_medians_spread_errors_and_what_is_to_reach():
+def test_the_table_shows_medians_spread_errors_and_what_is_to_reach() -> None:
     found = result(calm(100, 2.0), PartResult(part="gap", title="a gap", error="no memory"))
     found.ratios = engine_plan.ratios(found.parts, SIZES)
     text = io.StringIO()
@@ -56,7 +56,7 @@ def test_the_table_shows_medians_spread_errors_and_what_is_to_reach():
     assert "at least 500" in shown
 
 
-def test_ratios_are_of_what_was_measured_and_say_whether_they_are_reached():
+def test_ratios_are_of_what_was_measured_and_say_whether_they_are_reached() -> None:
     found = {r.name: r for r in engine_plan.ratios([calm(100, 1.0)], SIZES)}
     assert found["NumPy full recompute / tick"].value == 750
     assert found["NumPy full recompute / tick"].reached is True
@@ -67,7 +67,7 @@ def test_ratios_are_of_what_was_measured_and_say_whether_they_are_reached():
     assert made.found[0].reached is False
 
 
-def test_every_role_of_the_pipeline_and_every_part_can_be_loaded():
+def test_every_role_of_the_pipeline_and_every_part_can_be_loaded() -> None:
     functions = [part.function for part in pipeline_plan.parts(SIZES)]
     functions += [part.function for part in engine_plan.parts(SIZES)]
     for place in (*functions, *ROLES.values()):
@@ -75,7 +75,7 @@ def test_every_role_of_the_pipeline_and_every_part_can_be_loaded():
         assert callable(getattr(importlib.import_module(module), name))
 
 
-def test_the_plot_is_a_picture(tmp_path: Path):
+def test_the_plot_is_a_picture(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     path = tmp_path / "cost.png"
     draw(result(calm(10, 1.0), calm(100, 2.0)), path)
@@ -84,7 +84,7 @@ def test_the_plot_is_a_picture(tmp_path: Path):
 
 def test_without_matplotlib_the_error_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     def missing(name: str) -> None:
         raise ImportError(name)
 
@@ -93,7 +93,7 @@ def test_without_matplotlib_the_error_names_the_extra(
         draw(result(calm(10, 1.0)), tmp_path / "cost.png")
 
 
-def test_a_plot_needs_a_calm_market(tmp_path: Path):
+def test_a_plot_needs_a_calm_market(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     with pytest.raises(BenchError, match="calm"):
         draw(result(), tmp_path / "cost.png")

@@ -22,17 +22,17 @@ from streams.ticks import TickMessage, decode_tick
 COUNT = 400
 
 
-def test_there_are_forty_prices():
+def test_there_are_forty_prices() -> None:
     assert len({(symbol, kind) for symbol, kind, _ in opening()}) == 40
     assert len(opening_prices().prices) == 40
 
 
-def test_equal_seeds_give_equal_accounts_and_others_do_not():
+def test_equal_seeds_give_equal_accounts_and_others_do_not() -> None:
     assert list(states(COUNT, 7)) == list(states(COUNT, 7))
     assert list(states(COUNT, 7)) != list(states(COUNT, 8))
 
 
-def test_accounts_are_of_every_kind_priced_and_none_begins_in_liquidation():
+def test_accounts_are_of_every_kind_priced_and_none_begins_in_liquidation() -> None:
     books = [stored.account for stored in read_books(states(COUNT, 3))]
     kinds = {
         "spot with a debt": sum(any(b.borrowed for b in a.balances.values()) for a in books),
@@ -49,7 +49,7 @@ def test_accounts_are_of_every_kind_priced_and_none_begins_in_liquidation():
     assert 0 < sum(ratio <= 3 for ratio in ratios) < COUNT * 0.15  # some stand in an exit band
 
 
-def test_variants_of_one_drawn_account_have_ratios_of_their_own():
+def test_variants_of_one_drawn_account_have_ratios_of_their_own() -> None:
     drawn = 4_000
     made = [state for _, state in states(drawn + 1, 1)]
     first, again = read_books([("", made[0]), ("", made[drawn])])
@@ -58,13 +58,13 @@ def test_variants_of_one_drawn_account_have_ratios_of_their_own():
     assert ratios[0] != ratios[1]
 
 
-def test_the_account_that_is_assessed_has_five_currencies_and_four_positions():
+def test_the_account_that_is_assessed_has_five_currencies_and_four_positions() -> None:
     account = five_currencies()
     assert (len(account.balances), len(account.positions)) == (5, 4)
     assert not assess(account, reference(), opening_prices()).unpriced
 
 
-def test_a_fall_brings_every_coin_down_by_its_share_and_leaves_stable_ones():
+def test_a_fall_brings_every_coin_down_by_its_share_and_leaves_stable_ones() -> None:
     tape = Tape(1)
     before = dict(tape.prices)
     ticks = list(tape.fall(16_000, 0.2))
@@ -74,14 +74,14 @@ def test_a_fall_brings_every_coin_down_by_its_share_and_leaves_stable_ones():
         assert tape.prices[coin] / before[coin] == pytest.approx(0.8, abs=0.04)
 
 
-def test_a_tape_goes_on_in_time_and_offset():
+def test_a_tape_goes_on_in_time_and_offset() -> None:
     tape = Tape(1)
     ticks = [*tape.opening(), *tape.calm(50), *tape.gap(0.15), *tape.calm(50)]
     assert [offset for _, offset in ticks] == list(range(len(ticks)))
     assert all((a.ts, a.seq) < (b.ts, b.seq) for (a, _), (b, _) in pairwise(ticks))
 
 
-def test_tick_messages_are_ticks_and_never_jump():
+def test_tick_messages_are_ticks_and_never_jump() -> None:
     messages = TickMessages(1)
     last = {tick.symbol: tick for tick in map(decode_tick, (v for _, v in messages.opening()))}
     assert len(last) == 41
@@ -94,7 +94,7 @@ def test_tick_messages_are_ticks_and_never_jump():
         last[tick.symbol] = tick
 
 
-def test_event_messages_are_deposits_numbered_by_account():
+def test_event_messages_are_deposits_numbered_by_account() -> None:
     messages = EventMessages(3)
     found = [decode("transfers", v.decode()) for _, v in [*messages.take(4), *messages.take(4)]]
     assert all(isinstance(event, Transfer) and event.kind == "deposit" for event in found)
@@ -106,7 +106,7 @@ def test_event_messages_are_deposits_numbered_by_account():
 
 
 @pytest.mark.parametrize("number", [0, 1, 7, probing.MOST_PROBES - 1])
-def test_each_probe_price_brings_one_more_probe_to_its_level(number: int):
+def test_each_probe_price_brings_one_more_probe_to_its_level(number: int) -> None:
     policy_set = load_reference(probing.reference_file())
     last = TickMessage(probing.PROBE, "mark", Decimal(probing.probe_price(number)), 1, 1)
     prices = PriceBook()
