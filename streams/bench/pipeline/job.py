@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -39,7 +40,7 @@ class MemberJob(msgspec.Struct, frozen=True, kw_only=True):
             topic_prefix=self.prefix,
             partitions=self.partitions,
             worker_id=self.worker_id,
-            data_dir=self.data_dir,
+            data_dir=Path(self.data_dir),
             session_timeout=self.session_timeout,
             heartbeat_interval=min(1.0, self.session_timeout / 3),
             intake=self.intake,
