@@ -41,6 +41,19 @@ alerts_app = typer.Typer(
 )
 app.add_typer(alerts_app, name="alerts")
 
+bench_app = typer.Typer(
+    help="Measure what a tick and an event cost, beside the usual designs in the same run.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(bench_app, name="bench")
+
+Only = Annotated[
+    list[str] | None, typer.Option(metavar="PART", help="Only this part; may be repeated.")
+]
+Runs = Annotated[int, typer.Option(min=1, max=100, help="Measurements that a median is of.")]
+Seed = Annotated[int, typer.Option(help="Equal seeds give equal accounts and ticks.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The whole result as JSON.")]
 InputFile = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
 
 
@@ -406,6 +419,59 @@ def verify(
     from streams.commands.verify import run
 
     raise typer.Exit(run(as_json=as_json))
+
+
+@bench_app.command("engine")
+def bench_engine(
+    accounts: Annotated[
+        int, typer.Option(min=10, help="Accounts; the growth is measured from /10 to ×10.")
+    ] = 100_000,
+    ticks: Annotated[int, typer.Option(min=100, help="Ticks of a calm market.")] = 120_000,
+    runs: Runs = 3,
+    seed: Seed = 1,
+    only: Only = None,
+    as_json: AsJson = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw cost per tick against accounts (PNG)."),
+    ] = None,
+) -> None:
+    """Measure the engine alone, without Kafka.
+
+    Parts: account, calm, fall, gap, watch-list. Beside it run a NumPy full recompute, a scan in
+    Python and a watch list with a sweep, by the same rules; what crossed is compared. Ctrl-C ends
+    it with what is measured. Exits with 1 when a part could not be measured. docs/benchmarks.md
+    says how to read it.
+    """
+    from streams.bench.result import Sizes
+    from streams.commands.bench import Output, run_engine
+
+    sizes = Sizes(accounts=accounts, ticks=ticks, runs=runs, seed=seed)
+    raise typer.Exit(run_engine(sizes, only or (), Output(as_json, plot)))
+
+
+@bench_app.command("pipeline")
+def bench_pipeline(
+    accounts: Annotated[int, typer.Option(min=16, help="Accounts in the worker.")] = 100_000,
+    ticks: Annotated[
+        int, typer.Option(min=1_000, help="Ticks of a backlog; a tenth of it in account events.")
+    ] = 600_000,
+    runs: Runs = 3,
+    seed: Seed = 1,
+    only: Only = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a worker's process on an embedded Kafka and Redis, which share this machine with it.
+
+    Parts: ticks, latency, events, start, join. Beside it run a bare aiokafka loop, a relay of two
+    hops, Faust agents and quixstreams dataframes. Ctrl-C ends it with what is measured. Exits with
+    1 when a part could not be measured. docs/benchmarks.md says how to read it.
+    """
+    from streams.bench.result import Sizes
+    from streams.commands.bench import Output, run_pipeline
+
+    sizes = Sizes(accounts=accounts, ticks=ticks, runs=runs, seed=seed)
+    raise typer.Exit(run_pipeline(sizes, only or (), Output(as_json)))
 
 
 @app.command()

@@ -1,0 +1,1 @@
+"""Benchmarks: programs with a JSON result, whose figures compare within one run."""

@@ -1,0 +1,1 @@
+"""`liqmon bench engine`: what a tick costs, without Kafka."""

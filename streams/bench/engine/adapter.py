@@ -1,0 +1,99 @@
+"""The engine as the benchmarks drive it: the one file here that knows how it is built inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from time import perf_counter_ns
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.account import Account
+from monitor.engine import Decision, Engine, Entry
+from monitor.reference import Reference
+from monitor.scenario.standing import BANDS
+from monitor.schema import Cause
+from monitor.watch import Standing
+from streams.bench.market import Tape
+from streams.worker.partition import Stored
+
+__all__ = ["Probe", "read_books"]
+
+PARTITION = 0
+_decode = msgspec.json.Decoder(Stored).decode
+
+
+def read_books(states: Iterable[tuple[str, bytes]]) -> list[Stored]:
+    """Return the states as an owner keeps them after it has read its journal."""
+    return [_decode(state) for _, state in states]
+
+
+class Probe(Engine):
+    """An engine that counts what it looks at, and how long exact decisions take."""
+
+    def __init__(self, reference: Reference) -> None:
+        super().__init__(reference)
+        self.hits = 0
+        """Accounts whose box a tick left."""
+        self.exact = 0
+        """Exact decisions."""
+        self.exact_ns = 0
+
+    def open_market(self, tape: Tape) -> None:
+        """Take the first price of every symbol."""
+        for tick, offset in tape.opening():
+            self.tick(tick, offset, None)
+
+    def load(self, books: Sequence[Stored]) -> None:
+        """Adopt accounts, arm their partition and look at each once, as after a claim."""
+        for stored in books:
+            self.adopt(stored.account, stored.episode, PARTITION, stored.isolated)
+        self.armed.add(PARTITION)
+        self.examine(list(self.entries), Cause(kind="recovery", ts=self.now))
+        self.reset()
+
+    def reset(self) -> None:
+        """Count from 0 again."""
+        self.hits = self.exact = self.exact_ns = 0
+
+    def account(self, account_id: str) -> Account:
+        """Return an account's book."""
+        return self.entries[account_id].account
+
+    def only_screen(self, key: str, price: float) -> int:
+        """Let nothing but the screen take a price; return how many accounts it names.
+
+        The price book does not learn of it, so the engine is of no use for decisions afterwards.
+        """
+        return sum(1 for _ in self.watch.concerned(key, price, first=False))
+
+    def worst_band(self, account_id: str) -> int:
+        """Return the worst band of an account and its isolated positions, as a place in `BANDS`."""
+        standing = self.entries[account_id].watched.standing
+        if standing is None:
+            return BANDS.index("unassessed")
+        own = [one.ladder.bands[one.zone] for one in standing.isolated]
+        return max(BANDS.index(band) for band in (standing.band, *own))
+
+    def worst_bands(self) -> NDArray[np.int8]:
+        """Return the same of all accounts, in the order in which they were adopted."""
+        return np.array([self.worst_band(name) for name in self.entries], dtype=np.int8)
+
+    # -- counted -------------------------------------------------------------------------------
+
+    def examine(self, account_ids: Iterable[str], cause: Cause) -> list[Decision]:
+        """Count the accounts that a tick names."""
+        named = list(account_ids)
+        self.hits += len(named)
+        return super().examine(named, cause)
+
+    def decide(
+        self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
+    ) -> Standing | None:
+        """Measure one exact decision: assessment, escalation and the new box."""
+        began = perf_counter_ns()
+        stood = super().decide(entry, decision, cause, now, funding=funding)
+        self.exact_ns += perf_counter_ns() - began
+        self.exact += 1
+        return stood

@@ -1,0 +1,97 @@
+"""Ticks through an engine one by one, each measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter_ns
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.engine import Decision
+from streams.bench.engine.adapter import Probe
+from streams.ticks import TickMessage
+
+__all__ = ["Timed", "time_ticks"]
+
+_LOOK_EVERY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """By tick: nanoseconds without exact decisions, accounts hit, exact decisions."""
+
+    screen: NDArray[np.int64]
+    hits: NDArray[np.int64]
+    exact: NDArray[np.int64]
+    exact_ns: int
+    """Of all exact decisions together."""
+
+    @property
+    def count(self) -> int:
+        return len(self.screen)
+
+    @property
+    def mean_us(self) -> float:
+        return float(self.screen.mean()) / 1e3
+
+    @property
+    def p99_us(self) -> float:
+        return float(np.percentile(self.screen, 99)) / 1e3
+
+    @property
+    def empty_us(self) -> float:
+        """Median of the ticks that hit no account."""
+        empty = self.screen[self.hits == 0]
+        return float(np.median(empty)) / 1e3 if len(empty) else float("nan")
+
+    @property
+    def hit_us(self) -> float:
+        """What an account that was hit adds, without its exact decision; NaN where none was."""
+        hit = self.hits > 0
+        if not hit.any():
+            return float("nan")
+        more = float(self.screen[hit].sum()) / 1e3 - self.empty_us * int(hit.sum())
+        return max(0.0, more) / int(self.hits.sum())
+
+
+def time_ticks(
+    engine: Probe,
+    ticks: Sequence[tuple[TickMessage, int]],
+    *,
+    seconds: float = float("inf"),
+    progress: Callable[[float], None] | None = None,
+    decided: Callable[[int, list[Decision]], None] | None = None,
+) -> Timed:
+    """Give the engine one tick after another, for at most so many seconds.
+
+    `progress` is told the share that is done; `decided` is told of the decisions of a tick by its
+    number, outside of what is measured.
+    """
+    engine.reset()
+    screen: list[int] = []
+    hits: list[int] = []
+    exact: list[int] = []
+    until = perf_counter_ns() + int(min(seconds, 1e6) * 1e9)
+    for number, (tick, offset) in enumerate(ticks):
+        spent, hit, decisions = engine.exact_ns, engine.hits, engine.exact
+        began = perf_counter_ns()
+        found = engine.tick(tick, offset, None)
+        ended = perf_counter_ns()
+        screen.append(ended - began - (engine.exact_ns - spent))
+        hits.append(engine.hits - hit)
+        exact.append(engine.exact - decisions)
+        if found and decided is not None:
+            decided(number, found)
+        if number % _LOOK_EVERY == 0:
+            if progress is not None:
+                progress(number / len(ticks))
+            if ended > until:
+                break
+    return Timed(
+        np.array(screen, dtype=np.int64),
+        np.array(hits, dtype=np.int64),
+        np.array(exact, dtype=np.int64),
+        engine.exact_ns,
+    )

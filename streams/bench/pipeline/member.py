@@ -1,0 +1,113 @@
+"""A process beside the measuring one: started, paused, resumed, asked, and always ended."""
+
+from __future__ import annotations
+
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from streams.bench.part import BenchError, read_file, write_file
+from streams.bench.pipeline.job import Done, MemberJob, Ready
+from streams.embedded.process import GuardedProcess
+
+__all__ = ["Member"]
+
+_LOOK_SECONDS = 0.02
+_READY_SECONDS = 300.0
+_ROUND_SECONDS = 300.0
+_STOP_SECONDS = 20.0
+
+
+class Member:
+    """`python -m streams.bench.pipeline.roles FOLDER`; a context manager that ends it."""
+
+    def __init__(self, name: str, folder: Path, job: MemberJob) -> None:
+        self.name = name
+        self.job = job
+        self.started_ns = 0
+        self._folder = folder
+        self._process = GuardedProcess(name, folder.parent.parent / f"{name}.log")
+
+    def start(self) -> None:
+        """Start it; `started_ns` is the moment before."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_file(self._folder / "member.json", self.job)
+        self.started_ns = time.monotonic_ns()
+        command = [sys.executable, "-m", "streams.bench.pipeline.roles", str(self._folder)]
+        self._process.spawn(command)
+
+    def wait_ready(self) -> int:
+        """Return the moment (ns) at which it was ready; raises `BenchError` when it does not come."""
+        if self.job.metrics_port:
+            self._wait(self._answers_ready, _READY_SECONDS, "ready")
+            return time.monotonic_ns()
+        path = self._folder / "ready.json"
+        self._wait(path.exists, _READY_SECONDS, "ready")
+        ready = read_file(path, Ready)
+        return 0 if ready is None else ready.at_ns
+
+    def wait_round(self, number: int) -> Done:
+        """Return when the records of a round were taken; raises `BenchError`."""
+        path = self._folder / f"round-{number}.json"
+        self._wait(path.exists, _ROUND_SECONDS, f"through round {number + 1}")
+        done = read_file(path, Done)
+        if done is None:
+            raise BenchError(f"{self.name}: {path} is gone")
+        return done
+
+    def pause(self) -> None:
+        """Let it do nothing, and keep its connections."""
+        self._process.pause()
+
+    def resume(self) -> int:
+        """Let it go on; return the moment (ns) before."""
+        now = time.monotonic_ns()
+        self._process.resume()
+        return now
+
+    def stop(self) -> None:
+        """Ask it to leave as it would in production."""
+        self._process.stop(_STOP_SECONDS)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+
+    def check(self) -> None:
+        """Raise `BenchError` when it has ended by itself."""
+        if not self._process.running:
+            last = self._process.tail().splitlines()[-1:]
+            raise BenchError(f"{self.name} ended with code {self._process.exit_code}: {last}")
+
+    def _wait(self, reached: Callable[[], bool], seconds: float, what: str) -> None:
+        until = time.monotonic() + seconds
+        while not reached():
+            self.check()
+            if time.monotonic() > until:
+                raise BenchError(f"{self.name} was not {what} within {seconds:g} s")
+            time.sleep(_LOOK_SECONDS)
+
+    def _answers_ready(self) -> bool:
+        url = f"http://127.0.0.1:{self.job.metrics_port}/readyz"
+        try:
+            with urllib.request.urlopen(url, timeout=2.0) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.kill()
