@@ -1,0 +1,32 @@
+"""The scratch space in which a box is made: a row for each name, in it one place for each column,
+holding or constraint."""
+
+from __future__ import annotations
+
+__all__ = ["ROWS", "rows_for"]
+
+# By column: price; slopes of E, Q and O over a relative move; how far the price may fall and rise
+# by the part at hand, and by all parts; shares of a constraint; variance of its moves.
+P, E_LO, E_HI, Q_LO, Q_HI, O_LO, O_HI, DOWN, UP, ALL_DOWN, ALL_UP, SHARE, STIR = range(13)
+
+# By holding: index price and equity in coin, and their ranges over the box.
+V, V_LO, V_HI, X, X_LO, X_HI = range(13, 19)
+# By holding: gross and price of its spot orders; what orders before shift; rates of its debt; how
+# far equity may fall and rise before a tier or its floor.
+GROSS, ORDERED, SHIFT, FEE_RATE, MARGIN_RATE, OWED_RATE, FALL, RISE = range(19, 27)
+# By holding: slopes of E, Q and O over its equity in coin.
+XE_LO, XE_HI, XQ_LO, XQ_HI, XO_LO, XO_HI = range(27, 33)
+
+# By constraint: what must stay above 0, its level or holding, and its value now.
+KIND, LEVEL, SLACK = range(33, 36)
+# From here on two rows for each constraint: what a fall and a rise of each column use up.
+USE = 36
+ROWS = USE
+
+# Kinds of constraints: E − level · Q, level · Q − E, Q, E − O, O − E, equity of one holding.
+ABOVE, BELOW, NEEDED, ENOUGH, SHORT, GUARD = range(6)
+
+
+def rows_for(width: int) -> int:
+    """Return how many rows are enough for records of at most `width` columns and holdings."""
+    return ROWS + 2 * (4 + width)
