@@ -16,9 +16,9 @@ stay there.
 - The guard, for each coin whose equity x marks move: its distance to the bounds of its borrow tiers
   and to its floor. While it holds, the rates in Q and O are constant.
 
-Every figure is continuous and piecewise smooth in the prices. Let m be the relative moves, and let
-the slopes of F (∂F / ∂m of each column) lie in [a, b] all over the box. Going from p0 to p one
-price after the other never leaves the box, so
+Every figure is continuous and piecewise smooth in the prices. Let m be the relative moves. Going from
+p0 to p one price after the other, in one fixed order, never leaves the box; let the slope of F by the price
+that moves (∂F / ∂m) lie in [a, b] wherever that way may lead. So
 
     F(p) ≥ F(p0) − Σ over rising prices of max(0, −a) · m − Σ over falling prices of max(0, b) · |m|.
 
@@ -30,8 +30,14 @@ of E − level · Q are the differences of theirs.
 How wide. First the slopes at p0 give a wish: a constraint's budget of 1 is shared so that
 the expected number of exits is least. A price of variance σ² leaves ±r about σ² / r² times in a unit of
 time; Σ σ² / r² under Σ u r = 1 is least for r ~ (σ² / u)^(1/3), a share of u r ~ (u² σ²)^(1/3). Then the slopes are
-bounded over that very box, and it is made smaller by what they use up beyond the budget; a
-box in a box has the same bounds or better ones. Shares and wish need no proof: any will do.
+bounded over that box and some room around it, and the box is made smaller by what they use up
+beyond the budget; a box in a box has the same bounds or better ones. Shares and wish need no proof: any
+will do.
+
+Moved, not made. With u⁺, u⁻ the greatest of all constraints, what a price has used up of every budget
+is at most u⁺ m or u⁻ |m|, wherever the bounds hold. So while Σ of that is below 1, what is left can be
+shared anew without another look at the account: price by price an interval in which it
+uses no more than it has used plus its share (`monitor.watch.kernels`).
 
 Floats. A slack within rounding of 0, or a tier's bound within rounding of an amount, decides nothing:
 only decimals can tell, and any move has the account looked at again. Rounding is taken off every
@@ -40,6 +46,8 @@ slack, which also covers that of the prices and intervals themselves.
 
 from __future__ import annotations
 
+from math import sqrt
+
 from monitor.watch import layout as at
 from monitor.watch import scratch as on
 from monitor.watch.compiled import compiled
@@ -47,7 +55,7 @@ from monitor.watch.figures import HUGE, ROUNDING, TINY, figures
 from monitor.watch.slopes import leg_high, leg_low, slopes
 from monitor.watch.state import Floats
 
-__all__ = ["WIDEST", "make_part"]
+__all__ = ["CLEAR", "WIDEST", "make_part", "share_of"]
 
 WIDEST = 0.4
 """No interval is wider: a price that moved further always has its accounts looked at again."""
@@ -55,8 +63,13 @@ _INFINITY = float("inf")
 _LEAST = 1e-300
 _MOST = 1e100
 """A use beyond it leaves an interval of no width in floats."""
-_CLEAR = 1.0 - 1e-6
-"""Taken of every width: rounding while widths are made."""
+CLEAR = 1.0 - 1e-6
+"""What is used of a budget: rounding while widths are made."""
+_FREE, _LOPSIDED = 0.05, 10.0
+"""A side that uses nothing up is no wider than this, or so many times the other: an index that may
+rise far makes every loss in its coin dearer."""
+_ROOM, _SMALL = 3.0, 0.03
+"""Bounds hold as many times as far as the box goes, but no further than this for it."""
 
 
 @compiled
@@ -167,51 +180,66 @@ def _used(work: Floats, columns: int, constraints: int) -> float:
         fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
         used = 0.0
         for c in range(columns):
-            used += max(work[fall, c] * work[on.DOWN, c], work[rise, c] * work[on.UP, c])
+            used += max(work[fall, c] * work[on.BOX_DOWN, c], work[rise, c] * work[on.BOX_UP, c])
         worst = max(worst, used)
     return worst
+
+
+@compiled
+def share_of(use: float, variance: float) -> float:
+    """Return a price's share of a budget: (use² · variance) to the power 5 / 16, nearly the best."""
+    fourth = sqrt(sqrt(use * use * variance))
+    return fourth * sqrt(sqrt(fourth))
 
 
 @compiled
 def _wish(work: Floats, columns: int, constraints: int) -> None:
     """Share every constraint's budget over the columns."""
     for c in range(columns):
-        work[on.DOWN, c] = work[on.UP, c] = WIDEST
+        work[on.BOX_DOWN, c] = work[on.BOX_UP, c] = WIDEST
     for number in range(constraints):
         fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
         total = 0.0
         for c in range(columns):
-            use = max(work[fall, c], work[rise, c])
-            share = (use * use * work[on.STIR, c]) ** (1.0 / 3.0)
+            share = share_of(max(work[fall, c], work[rise, c]), work[on.STIR, c])
             work[on.SHARE, c] = share
             total += share
         for c in range(columns):
             share = work[on.SHARE, c]
-            if share <= 0.0:
-                continue
-            if share < work[on.DOWN, c] * work[fall, c] * total:
-                work[on.DOWN, c] = share / (work[fall, c] * total)
-            if share < work[on.UP, c] * work[rise, c] * total:
-                work[on.UP, c] = share / (work[rise, c] * total)
+            if share < work[on.BOX_DOWN, c] * work[fall, c] * total:
+                work[on.BOX_DOWN, c] = share / (work[fall, c] * total)
+            if share < work[on.BOX_UP, c] * work[rise, c] * total:
+                work[on.BOX_UP, c] = share / (work[rise, c] * total)
     worst = _used(work, columns, constraints)
     if 0.0 < worst < 1.0:
         _scale(work, columns, 1.0 / worst)
+    for c in range(columns):
+        down, up = work[on.BOX_DOWN, c], work[on.BOX_UP, c]
+        work[on.BOX_DOWN, c] = min(down, max(_FREE, _LOPSIDED * up))
+        work[on.BOX_UP, c] = min(up, max(_FREE, _LOPSIDED * down))
 
 
 @compiled
 def _scale(work: Floats, columns: int, factor: float) -> None:
     for c in range(columns):
-        work[on.DOWN, c] = min(WIDEST, work[on.DOWN, c] * factor)
-        work[on.UP, c] = min(WIDEST, work[on.UP, c] * factor)
+        work[on.BOX_DOWN, c] = min(WIDEST, work[on.BOX_DOWN, c] * factor)
+        work[on.BOX_UP, c] = min(WIDEST, work[on.BOX_UP, c] * factor)
+
+
+@compiled
+def _around(width: float) -> float:
+    """Return how far bounds should hold around a box: small ones are moved before they are made anew."""
+    return max(width, min(_ROOM * width, _SMALL))
 
 
 @compiled
 def make_part(
     book: Floats, part: int, tables: Floats, work: Floats, columns: int
 ) -> tuple[int, bool, bool, float]:
-    """Make the box of a part into `DOWN` and `UP`; return (zone, OC-1, sure, ratio).
+    """Make the box of a part; return (zone, OC-1, sure, ratio).
 
-    `work[P]` holds the prices of its columns. Where floats are not sure there is no box.
+    `work[P]` holds the prices of its columns, `BOX_*` and `DOWN`, `UP` get the box and where the bounds
+    hold, `ALL_*` the narrowest of all parts. Where floats are not sure there is no box.
     """
     constraints, zone, short, sure, ratio = _constraints(book, part, tables, work)
     if not sure:
@@ -222,9 +250,20 @@ def make_part(
     for number in range(constraints):
         _uses(book, part, work, columns, number)
     _wish(work, columns, constraints)
+    for c in range(columns):
+        work[on.DOWN, c] = _around(work[on.BOX_DOWN, c])
+        work[on.UP, c] = _around(work[on.BOX_UP, c])
     slopes(book, part, tables, work, columns)
     for number in range(constraints):
         _uses(book, part, work, columns, number)
-    worst = _used(work, columns, constraints)
-    _scale(work, columns, _CLEAR / max(worst, 1.0))
+    _scale(work, columns, CLEAR / max(_used(work, columns, constraints), 1.0))
+    for c in range(columns):
+        work[on.ALL_DOWN, c] = min(work[on.ALL_DOWN, c], work[on.BOX_DOWN, c])
+        work[on.ALL_UP, c] = min(work[on.ALL_UP, c], work[on.BOX_UP, c])
+        work[on.ALL_LOW, c] = min(work[on.ALL_LOW, c], work[on.DOWN, c])
+        work[on.ALL_HIGH, c] = min(work[on.ALL_HIGH, c], work[on.UP, c])
+        for number in range(constraints):
+            fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
+            work[on.ALL_FALL, c] = max(work[on.ALL_FALL, c], work[fall, c])
+            work[on.ALL_RISE, c] = max(work[on.ALL_RISE, c], work[rise, c])
     return zone, short, sure, ratio

@@ -150,10 +150,14 @@ class Watch:
         if not watched.priced:
             return
         ladders = (ladder, *(apart[key] for key in watched.keys))
-        for part, own in zip(self.screen.parts(watched.slot), ladders, strict=True):
-            self.screen.state.book[part + layout.LADDER] = self.screen.place_ladder(own)
-        flags = (kernels.QUIET, 0) if quiet else (0, kernels.QUIET)
-        self.screen.flag(watched.slot, *flags)
+        screen, book = self.screen, self.screen.state.book
+        on, off = (kernels.QUIET, 0) if quiet else (0, kernels.QUIET)
+        for part, own in zip(screen.parts(watched.slot), ladders, strict=True):
+            place = screen.place_ladder(own)
+            if book[part + layout.LADDER] != place:
+                book[part + layout.LADDER] = place
+                off |= kernels.BOXED
+        screen.flag(watched.slot, on, off)
 
     def drop(self, account_id: str) -> None:
         """Forget an account."""
@@ -248,7 +252,7 @@ class Watch:
         book = self.screen.state.book
         for part, (zone, short) in zip(self.screen.parts(slot), zones, strict=True):
             book[part + layout.ZONE], book[part + layout.SHORT] = zone, short
-        self.screen.flag(slot, kernels.STANDS)
+        self.screen.flag(slot, kernels.STANDS, kernels.BOXED)
 
     def _mark_always(self, watched: Watched) -> bool:
         """Let the screen know whether any tick concerns an account; say whether that is new."""

@@ -11,12 +11,13 @@ from typing import Any
 from monitor.watch import edges as tree
 from monitor.watch import layout as at
 from monitor.watch import scratch as on
-from monitor.watch.box import make_part
+from monitor.watch.box import CLEAR, make_part, share_of
 from monitor.watch.compiled import compiled
 from monitor.watch.state import Floats, Numbers, State
 
 __all__ = [
     "ALWAYS",
+    "BOXED",
     "CLEARED",
     "EVENT",
     "FLAGS",
@@ -42,9 +43,12 @@ Fields = tuple[Any, ...]
 
 OFFSET, SPACE, FLAGS = 0, 1, 2
 """Of a slot."""
-UNSEEN, ALWAYS, QUIET, STANDS = 1, 2, 4, 8
+UNSEEN, ALWAYS, QUIET, STANDS, BOXED = 1, 2, 4, 8, 16
 """Flags: its book or the rules changed and it was not looked at since; any tick of its prices concerns
-it; nothing is open, and only a ratio can ask for anything; it is known where it stands."""
+it; nothing is open, and only a ratio can ask for anything; it is known where it stands, and that its
+box was made there."""
+_ENOUGH = 0.2
+"""A box with less than this left of its budget is made anew."""
 ONLY_BOX, EVENT, TICK = 0, 1, 2
 """Why an account is looked at. Nothing is cleared for the first; for an event only what is quiet and
 above all levels; for a tick also what stands where it stood."""
@@ -101,6 +105,7 @@ def put(fields: Fields, slot: int, record: Floats, offset: int, space: int) -> i
     if s.slots[slot, SPACE] > 0:
         _detach(s, slot, record)
     s.slots[slot, OFFSET], s.slots[slot, SPACE] = offset, space
+    s.slots[slot, FLAGS] &= ~BOXED
     if space == 0:
         return -1
     for number in range(len(record)):
@@ -122,10 +127,7 @@ def grow(fields: Fields, row: int, start: int, room: int) -> None:
 
 
 @compiled
-def fence(fields: Fields, slot: int, lower: float) -> None:
-    """Let no price (−∞) or any (∞) concern a slot."""
-    s = State(*fields)
-    record = s.slots[slot, OFFSET]
+def _fence(s: State, record: int, lower: float) -> None:
     for c in range(int(s.book[record + at.COLUMNS])):
         column = record + at.HEAD + c * at.COLUMN
         row, place = int(s.book[column + at.ROW]), int(s.book[column + at.PLACE])
@@ -134,11 +136,24 @@ def fence(fields: Fields, slot: int, lower: float) -> None:
 
 
 @compiled
+def fence(fields: Fields, slot: int, lower: float) -> None:
+    """Let no price (−∞) or any (∞) concern a slot."""
+    s = State(*fields)
+    _fence(s, s.slots[slot, OFFSET], lower)
+
+
+@compiled
 def _make(s: State, record: int, columns: int) -> tuple[bool, bool, bool, float]:
     """Make the box of a record; return (sure, stands where it stood, above all levels, ratio).
 
     `zones` gets zone and OC-1's inequality of each part.
     """
+    for c in range(columns):
+        row = int(s.book[record + at.HEAD + c * at.COLUMN + at.ROW])
+        s.work[on.P, c], s.work[on.STIR, c] = s.prices[row], s.stir[row] + _STIR_LEAST
+        s.work[on.ALL_DOWN, c] = s.work[on.ALL_UP, c] = 1.0
+        s.work[on.ALL_LOW, c] = s.work[on.ALL_HIGH, c] = 1.0
+        s.work[on.ALL_FALL, c] = s.work[on.ALL_RISE, c] = 0.0
     sure = same = above = True
     first = 0.0
     part = record + at.HEAD + columns * at.COLUMN
@@ -150,11 +165,65 @@ def _make(s: State, record: int, columns: int) -> tuple[bool, bool, bool, float]
         sure = sure and certain
         same = same and s.book[part + at.ZONE] == zone and (s.book[part + at.SHORT] > 0.0) == short
         above = above and not short and zone == int(s.tables[int(s.book[part + at.LADDER])])
-        for c in range(columns):
-            s.work[on.ALL_DOWN, c] = min(s.work[on.ALL_DOWN, c], s.work[on.DOWN, c])
-            s.work[on.ALL_UP, c] = min(s.work[on.ALL_UP, c], s.work[on.UP, c])
         part += int(s.book[part + at.LENGTH])
     return sure, same, above, first
+
+
+@compiled
+def _place(s: State, record: int, columns: int) -> None:
+    """Set the edges of the box just made, and keep what it takes to move it."""
+    total = 0.0
+    for c in range(columns):
+        fall, rise = s.work[on.ALL_FALL, c], s.work[on.ALL_RISE, c]
+        share = share_of(max(fall, rise), s.work[on.STIR, c])
+        s.work[on.SHARE, c] = share
+        total += share
+    for c in range(columns):
+        column = record + at.HEAD + c * at.COLUMN
+        row, price = int(s.book[column + at.ROW]), s.work[on.P, c]
+        s.book[column + at.ANCHOR] = price
+        s.book[column + at.FALL] = s.work[on.ALL_FALL, c]
+        s.book[column + at.RISE] = s.work[on.ALL_RISE, c]
+        s.book[column + at.PORTION] = s.work[on.SHARE, c] / total if total > 0.0 else 0.0
+        s.book[column + at.LOWEST] = price * (1.0 - s.work[on.ALL_LOW, c] * CLEAR)
+        s.book[column + at.HIGHEST] = price * (1.0 + s.work[on.ALL_HIGH, c] * CLEAR)
+        low = price * (1.0 - s.work[on.ALL_DOWN, c])
+        high = price * (1.0 + s.work[on.ALL_UP, c])
+        start, room = s.rows[row, tree.START], s.rows[row, tree.ROOM]
+        tree.move(s.edges, start, room, int(s.book[column + at.PLACE]), low, high)
+
+
+@compiled
+def _used(s: State, column: int, price: float) -> float:
+    """Return how much a price has used up, at most, since its box was made."""
+    move = price / s.book[column + at.ANCHOR] - 1.0
+    return s.book[column + at.RISE] * move if move > 0.0 else -s.book[column + at.FALL] * move
+
+
+@compiled
+def _move(s: State, record: int, columns: int) -> bool:
+    """Share what is left of a box's budget anew, where that is enough."""
+    left = CLEAR
+    for c in range(columns):
+        column = record + at.HEAD + c * at.COLUMN
+        price = s.prices[int(s.book[column + at.ROW])]
+        if price < s.book[column + at.LOWEST] or price > s.book[column + at.HIGHEST]:
+            return False
+        left -= _used(s, column, price)
+    if left < _ENOUGH:
+        return False
+    for c in range(columns):
+        column = record + at.HEAD + c * at.COLUMN
+        row, anchor = int(s.book[column + at.ROW]), s.book[column + at.ANCHOR]
+        budget = _used(s, column, s.prices[row]) + left * s.book[column + at.PORTION]
+        low, high = s.book[column + at.LOWEST], s.book[column + at.HIGHEST]
+        if s.book[column + at.FALL] > 0.0:
+            low = max(low, anchor * (1.0 - budget / s.book[column + at.FALL]))
+        if s.book[column + at.RISE] > 0.0:
+            high = min(high, anchor * (1.0 + budget / s.book[column + at.RISE]))
+        start, room = s.rows[row, tree.START], s.rows[row, tree.ROOM]
+        tree.move(s.edges, start, room, int(s.book[column + at.PLACE]), low, high)
+    return True
 
 
 @compiled
@@ -162,26 +231,20 @@ def _look(s: State, slot: int, why: int) -> int:
     """Make an account's box at the present prices; say what came of it."""
     record, flags = s.slots[slot, OFFSET], s.slots[slot, FLAGS]
     columns = int(s.book[record + at.COLUMNS])
-    for c in range(columns):
-        row = int(s.book[record + at.HEAD + c * at.COLUMN + at.ROW])
-        s.work[on.P, c], s.work[on.STIR, c] = s.prices[row], s.stir[row] + _STIR_LEAST
-        s.work[on.ALL_DOWN, c] = s.work[on.ALL_UP, c] = 1.0
+    if why == TICK and flags & (UNSEEN | ALWAYS | BOXED) == BOXED and _move(s, record, columns):
+        return CLEARED
     sure, same, above, ratio = _make(s, record, columns)
     s.ratios[slot] = ratio
-    whole = sure and flags & ALWAYS == 0
-    for c in range(columns):
-        column = record + at.HEAD + c * at.COLUMN
-        row, place = int(s.book[column + at.ROW]), int(s.book[column + at.PLACE])
-        low, high = _EVERY, -_EVERY
-        if whole:
-            low = s.work[on.P, c] * (1.0 - s.work[on.ALL_DOWN, c])
-            high = s.work[on.P, c] * (1.0 + s.work[on.ALL_UP, c])
-        tree.move(s.edges, s.rows[row, tree.START], s.rows[row, tree.ROOM], place, low, high)
-    if not whole or why == ONLY_BOX:
+    flags &= ~BOXED
+    s.slots[slot, FLAGS] = flags
+    if not sure or flags & ALWAYS:
+        _fence(s, record, _EVERY)
         return SURE if sure else UNSURE
+    _place(s, record, columns)
     if why == TICK and same and flags & (UNSEEN | STANDS) == STANDS:
+        s.slots[slot, FLAGS] = flags | BOXED
         return CLEARED
-    if flags & QUIET == 0 or not above:
+    if why == ONLY_BOX or flags & QUIET == 0 or not above:
         return SURE
     _note(s, slot, record, columns)
     return CLEARED
@@ -198,7 +261,7 @@ def _note(s: State, slot: int, record: int, columns: int) -> None:
             ladder = int(s.book[part + at.LADDER])
             s.codes[slot] = int(s.tables[ladder + 1 + int(s.tables[ladder]) + zone])
         part += int(s.book[part + at.LENGTH])
-    s.slots[slot, FLAGS] = (s.slots[slot, FLAGS] & ~UNSEEN) | STANDS
+    s.slots[slot, FLAGS] = (s.slots[slot, FLAGS] & ~UNSEEN) | STANDS | BOXED
 
 
 @compiled

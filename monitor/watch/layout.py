@@ -1,6 +1,6 @@
 """How an account's exposures lie in one flat array of floats: the record that boxes are made of.
 
-A record is a head, the account's columns, and its parts: the account itself, then each isolated
+A record is a head, the account's columns (the prices it depends on), and its parts: the account itself, then each isolated
 position (MR-3). A part is a head, its holdings, its legs and its spot orders. Whole numbers
 (columns, offsets, flags) stand as floats, which hold them exactly.
 
@@ -17,9 +17,11 @@ from monitor.watch.exposures import Contract, Form, Holding
 
 __all__ = ["pack"]
 
-# The record's head, then one (row, place) for each column.
+# The record's head, then what it knows of each column: its row and the place there; the price that
+# its box was made at; what a fall and a rise use up of the narrowest budget, its share of it; and
+# between which prices that holds.
 COLUMNS, PARTS, HEAD = 0, 1, 2
-ROW, PLACE, COLUMN = 0, 1, 2
+ROW, PLACE, ANCHOR, FALL, RISE, PORTION, LOWEST, HIGHEST, COLUMN = 0, 1, 2, 3, 4, 5, 6, 7, 8
 
 # A part's head. `LENGTH` steps over it; `LADDER` points into the tables; `ZONE`, `SHORT`: where it
 # was last found; `FIXED_*`: USD that no price moves.
@@ -57,7 +59,7 @@ def pack(form: Form, discounts: Place, borrows: Place) -> list[float]:
     parts = (form, *(part for _, part in form.apart))
     record = [float(len(local) - 1), float(len(parts))]
     for column in form.columns:
-        record += (float(column), -1.0)
+        record += (float(column), -1.0, *[0.0] * (COLUMN - 2))
     for part in parts:
         start = len(record)
         _pack_part(record, part, local, discounts, borrows)

@@ -1,13 +1,15 @@
 """Bounds of the slopes of E, Q and O over a box of prices: the second half of a box (H-2).
 
 A column's slope is what a figure gains, in USD, for a relative move of that price, seen from the
-price the box is made at: for p = p0 (1 + m) the derivative by m. Each lies in [LO, HI] everywhere in
-the box in which no price falls by more than `DOWN` or rises by more than `UP`; with both at 0 these
-are the slopes at the present prices. `monitor.watch.box` says what follows from them.
+price the box is made at: for p = p0 (1 + m) the derivative by m. From the prices of the box to any others in
+it we go one price after the other, first the indices (of a product of two its own before the
+bridge), then the marks. So the slopes of an index are wanted at the marks of the box and an own
+index at the bridge of the box; those of a mark anywhere in it. `DOWN`, `UP` say how far prices may fall
+and rise; with both at 0 these are the slopes at the present prices. Each lies in [LO, HI]:
+`monitor.watch.box` says what follows of that.
 
-- The index price of a holding is one column, or the product of two (PX-2). For one of them the slope
-  of the product is V times the other's factor.
-- A leg moves its coin's equity by SLOPE × mark × m; an inverse one by (SLOPE / mark) / (1 + m)² × m.
+- The index price v of a holding is one column, or the product of two (PX-2).
+- A leg moves its coin's equity x by SLOPE × mark × m; an inverse one by (SLOPE / mark) / (1 + m)² × m.
 - CU-9: discounted equity is v × T(x) with tiers in coin, T(x v) with tiers in USD; T' is the rate of a
   tier that the amounts in the box reach, 1 for what is owed. T never falls.
 - Potential borrowing is max(0, limit − x), what is owed max(0, −x), at rates that the guard fixes.
@@ -89,29 +91,20 @@ def _rates(tables: Floats, table: int, counts: bool, low: float, high: float) ->
 
 @compiled
 def _add_index(
-    book: Floats,
-    holding: int,
-    work: Floats,
-    h: int,
-    row: int,
-    low: float,
-    high: float,
+    book: Floats, holding: int, work: Floats, h: int, row: int, low: float, high: float
 ) -> None:
     """Add slopes per USD of index price, in [low, high], to the one or two columns it comes from."""
     own, bridge = int(book[holding + at.OWN]), int(book[holding + at.BRIDGE])
     if own < 0:
         return
     value = work[on.V, h]
-    least = most = value
+    work[row, own] += value * low
+    work[row + 1, own] += value * high
     if bridge >= 0:
         least = value * (1.0 - work[on.DOWN, own])
         most = value * (1.0 + work[on.UP, own])
         work[row, bridge] += _product_low(least, most, low, high)
         work[row + 1, bridge] += _product_high(least, most, low, high)
-        least = value * (1.0 - work[on.DOWN, bridge])
-        most = value * (1.0 + work[on.UP, bridge])
-    work[row, own] += _product_low(least, most, low, high)
-    work[row + 1, own] += _product_high(least, most, low, high)
 
 
 @compiled
@@ -147,24 +140,24 @@ def _ranges(book: Floats, part: int, work: Floats) -> None:
 
 
 @compiled
-def _holding_slopes(
-    book: Floats, part: int, tables: Floats, work: Floats, h: int
-) -> None:
+def _holding_slopes(book: Floats, part: int, tables: Floats, work: Floats, h: int) -> None:
     """Add what a holding's index moves, and find what its equity in coin moves."""
     holding = part + at.PART + h * at.HOLDING
     table, counts = int(book[holding + at.DISCOUNT]), book[holding + at.COUNTS] > 0.0
-    low, high = work[on.X_LO, h], work[on.X_HI, h]
+    amount, low, high = work[on.X, h], work[on.X_LO, h], work[on.X_HI, h]
     v_low, v_high = work[on.V_LO, h], work[on.V_HI, h]
     if book[holding + at.BY_VALUE] > 0.0:
+        worth_low = amount * (v_low if amount >= 0.0 else v_high)
+        worth_high = amount * (v_high if amount >= 0.0 else v_low)
+        least, most = _rates(tables, table, counts, worth_low, worth_high)
+        index_low = _product_low(least, most, amount, amount)
+        index_high = _product_high(least, most, amount, amount)
         worth_low = low * (v_low if low >= 0.0 else v_high)
         worth_high = high * (v_high if high >= 0.0 else v_low)
         least, most = _rates(tables, table, counts, worth_low, worth_high)
-        index_low = _product_low(least, most, low, high)
-        index_high = _product_high(least, most, low, high)
     else:
+        index_low = index_high = discounted(tables, table, counts, amount)
         least, most = _rates(tables, table, counts, low, high)
-        index_low = discounted(tables, table, counts, low)
-        index_high = discounted(tables, table, counts, high)
     fees = book[holding + at.FEES]
     _add_index(book, holding, work, h, on.E_LO, index_low - fees, index_high - fees)
     work[on.XE_LO, h] = v_low * least - work[on.ORDERED, h]
@@ -180,23 +173,16 @@ def _holding_slopes(
 
 
 @compiled
-def _oc_per_coin(limit: float, owed_rate: float, margin_rate: float, amount: float) -> float:
-    owed = max(0.0, -amount)
-    return owed * owed_rate + (max(0.0, limit - amount) - owed) * margin_rate
-
-
-@compiled
 def _debt_slopes(book: Floats, holding: int, work: Floats, h: int) -> None:
     """MM-1, OC-1: the same for a debt that marks move."""
-    low, high = work[on.X_LO, h], work[on.X_HI, h]
+    amount, low, high = work[on.X, h], work[on.X_LO, h], work[on.X_HI, h]
     v_low, v_high = work[on.V_LO, h], work[on.V_HI, h]
     limit, fee_rate = book[holding + at.LIMIT], work[on.FEE_RATE, h]
     owed_rate, margin_rate = work[on.OWED_RATE, h], work[on.MARGIN_RATE, h]
-    least, most = max(0.0, limit - high) * fee_rate, max(0.0, limit - low) * fee_rate
-    _add_index(book, holding, work, h, on.Q_LO, least, most)
-    least = _oc_per_coin(limit, owed_rate, margin_rate, high)
-    most = _oc_per_coin(limit, owed_rate, margin_rate, low)
-    _add_index(book, holding, work, h, on.O_LO, least, most)
+    owed, borrowing = max(0.0, -amount), max(0.0, limit - amount)
+    need, oc = borrowing * fee_rate, owed * owed_rate + (borrowing - owed) * margin_rate
+    _add_index(book, holding, work, h, on.Q_LO, need, need)
+    _add_index(book, holding, work, h, on.O_LO, oc, oc)
     work[on.XQ_LO, h] = -v_high * fee_rate if low <= limit else 0.0
     work[on.XQ_HI, h] = -v_low * fee_rate if high < limit else 0.0
     falls, rises = 0.0, -HUGE_SLOPE
@@ -208,8 +194,6 @@ def _debt_slopes(book: Floats, holding: int, work: Floats, h: int) -> None:
         rises = 0.0
     work[on.XO_LO, h] = v_high * falls
     work[on.XO_HI, h] = v_low * rises
-
-
 
 
 @compiled
@@ -233,9 +217,9 @@ def _leg_slopes(book: Floats, part: int, work: Floats, leg: int) -> None:
     work[on.Q_HI, column] += rate * mark * work[on.V_HI, h]
     work[on.O_LO, column] += alone * mark * work[on.V_LO, h]
     work[on.O_HI, column] += alone * mark * work[on.V_HI, h]
-    least, most = mark * (1.0 - work[on.DOWN, column]), mark * (1.0 + work[on.UP, column])
-    _add_index(book, holding, work, h, on.Q_LO, rate * least, rate * most)
-    _add_index(book, holding, work, h, on.O_LO, alone * least + order, alone * most + order)
+    need, oc = rate * mark, alone * mark + order
+    _add_index(book, holding, work, h, on.Q_LO, need, need)
+    _add_index(book, holding, work, h, on.O_LO, oc, oc)
 
 
 @compiled
@@ -247,13 +231,7 @@ def _order_prices(book: Floats, part: int, work: Floats, orders: int) -> None:
         work[on.ORDERED, base] += book[order + at.PRICE] * work[on.V_HI, quote]
         work[on.ORDERED, quote] += work[on.V_HI, quote]
     for h in range(int(book[part + at.HOLDINGS])):
-        work[on.SHIFT, h] = 0.0
-
-
-@compiled
-def _reach(work: Floats, h: int, shift: float) -> float:
-    """Return how large an equity in the box can be after `shift`."""
-    return max(abs(work[on.X_LO, h] + shift), abs(work[on.X_HI, h] + shift))
+        work[on.SHIFT, h] = work[on.X, h]
 
 
 @compiled
@@ -274,10 +252,10 @@ def _order_slopes(book: Floats, part: int, work: Floats, order: int) -> None:
     by_value += book[first + receives * at.HOLDING + at.BY_VALUE]
     least, most = -total, 0.0
     before = work[on.SHIFT, gives]
-    size = (_reach(work, gives, before) + _reach(work, gives, before - given)) * given_price
+    size = (abs(before) + abs(before - given)) * given_price
     work[on.SHIFT, gives] = before - given
     before = work[on.SHIFT, receives]
-    size += (_reach(work, receives, before) + _reach(work, receives, before + keep)) * received_price
+    size += (abs(before) + abs(before + keep)) * received_price
     work[on.SHIFT, receives] = before + keep
     if by_value > 0.0:
         least, most = -size, size
