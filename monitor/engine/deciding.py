@@ -14,15 +14,11 @@ from monitor.prices import PriceBook
 from monitor.reduction import Caps
 from monitor.reference import Reference
 from monitor.schema import Cause
-from monitor.watch import IsolatedStanding, Standing, Watch
+from monitor.watch import IsolatedStanding, Standing, Watch, kernels
 
 __all__ = ["Deciding"]
 
 _FRESH = Episode()
-
-
-def _levels(standing: Standing) -> tuple[Ladder, ...]:
-    return (standing.ladder, *(own.ladder for own in standing.isolated))
 
 
 class Deciding:
@@ -48,7 +44,15 @@ class Deciding:
         """Take an account whose book, or whose reference data, changed."""
         entry.asks = self.asks_of(entry.account)
         if entry.account.known:
-            entry.watched = self.watch.put(entry.account, self.reference, self.prices)
+            self.watch.put(entry.account, self.reference, self.prices)
+            self.arrange(entry)
+
+    def arrange(self, entry: Entry) -> None:
+        """Tell the watch which levels matter to an account now."""
+        keys = entry.watched.keys
+        apart = {key: self._ladder_apart(entry, key) for key in keys}
+        quiet = not entry.open and not entry.asks.ever
+        self.watch.arrange(entry.watched, self.ladder(entry), apart, quiet=quiet)
 
     def asks_of(self, account: Account) -> Asks:
         """Return what the account may be told whatever its ratio."""
@@ -66,25 +70,12 @@ class Deciding:
         """MR-3: return the levels that matter to an isolated position's ratio now."""
         return self._ladders.of(entry.account.mode, entry.isolated.get(key, _FRESH))
 
-    def look(self, entry: Entry) -> Standing | None:
-        """Make the account's box anew; return where it stands if floats are sure."""
-        form = entry.watched.form
-        apart = form.apart if form is not None else ()
-        ladders = {key: self._ladder_apart(entry, key) for key, _ in apart}
-        return self.watch.look(entry.watched, self.ladder(entry), ladders)
+    def clear(self, entry: Entry) -> bool:
+        """Say whether floats are sure that nothing follows of an account's event.
 
-    def clear(self, entry: Entry, cause: Cause) -> bool:
-        """Say whether floats are sure that nothing follows of looking at the account now."""
-        watched = entry.watched
-        standing = self.look(entry)
-        if standing is None or watched.always:
-            return False
-        if cause.kind == "tick" and standing == watched.standing and not watched.unseen:
-            return True
-        if standing.above_all and not entry.open and not entry.asks.ever:
-            self.watch.decided(watched, standing, always=False)
-            return True
-        return False
+        So it is while nothing is open and every ratio is above all its levels.
+        """
+        return self.watch.look(entry.watched, kernels.EVENT) == kernels.CLEARED
 
     def decide(
         self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
@@ -117,9 +108,9 @@ class Deciding:
         if standing.short and account.mode != "spot" and not waits:
             # Which orders OC-1 names goes by the coins that would be borrowed at the present prices.
             waits = standing.band != "liquidation"
-        if watched.form is not None and (watched.unseen or _levels(standing) != _levels(stood)):
-            self.look(entry)
-        self.watch.decided(watched, standing, always=waits)
+        self.arrange(entry)
+        again = watched.unseen or standing.levels != stood.levels
+        self.watch.decided(watched, standing, always=waits, again=again)
         return stood
 
     def _waits(self, entry: Entry, figures: Figures) -> bool:
@@ -130,9 +121,8 @@ class Deciding:
         return idle and bool(excesses(entry.account, figures, self.reference))  # IN-4
 
     def _standing(self, entry: Entry, figures: Figures) -> Standing:
-        form = entry.watched.form
         ladder = self.ladder(entry)
-        short = form is not None and form.cancellable and figures.oc1_short
+        short = entry.watched.cancellable and figures.oc1_short
         return Standing(ladder, ladder.zone(figures.ratio), short, self._isolated(entry, figures))
 
     def _isolated(self, entry: Entry, figures: Figures) -> tuple[IsolatedStanding, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from monitor.account import GAP_MS, Account, EventSource, expire_unknown, take
 from monitor.engine.deciding import Deciding
 from monitor.engine.entry import Decision, Entry
+from monitor.engine.taking import Batch, Over, Taking
 from monitor.escalation import Episode, observe
 from monitor.interest import Interest
 from monitor.limits import Totals
@@ -40,6 +41,7 @@ class Engine(Deciding):
         """IN-1; its `hours` are filled from outside."""
         self.missed_crossings = 0
         """H-3: accounts that the sweep found elsewhere than the watch had them."""
+        self.taking = Taking(self)
         self._timers: list[tuple[int, str]] = []
         self._sweep: Iterator[str] = iter(())
 
@@ -56,10 +58,10 @@ class Engine(Deciding):
 
         `isolated`: key → episode of its isolated positions.
         """
-        watched = self.watch.put(account, self.reference, self.prices)
+        watched = self.watch.admit(account.account_id)
         self.watch.census.group(watched.slot, partition)
         entry = Entry(account, episode, dict(isolated or {}), partition, watched)
-        entry.asks = self.asks_of(account)
+        self.put(entry)
         self.entries[account.account_id] = entry
         self.partitions.setdefault(partition, {})[account.account_id] = entry
         self._set_timer(entry)
@@ -88,7 +90,7 @@ class Engine(Deciding):
 
     def event(self, event: AccountEvent, source: EventSource, value: str, now: int) -> Decision:
         """Take one account event. Nothing is raised for what it contains."""
-        now = self._tick_over(now)
+        now = self.tick_over(now)
         entry = self.entries.get(event.account_id)
         if entry is None:
             self.adopt(Account(event.account_id), Episode(), source.partition)
@@ -111,53 +113,31 @@ class Engine(Deciding):
             self._examine(entry, decision, _cause_of(event), now, funding=funding)  # IN-5
         return decision
 
-    def ticks(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> list[Decision]:
+    def ticks(self, batch: Batch, now: int | None) -> list[Decision]:
         """Take ticks with their offsets, each a state of its own; `now` None: the event clock."""
-        if self.pass_over(batch, now):
-            return []
-        return [d for tick, offset in batch for d in self.tick(tick, offset, now)]
+        taken, found = 0, list[Decision]()
+        while taken < len(batch) or self.taking.under_way:
+            taken, more = self.turn(batch, taken, now)
+            found += more
+        return found
 
-    def pass_over(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> bool:
-        """Take the whole batch at once if no price in it can concern anybody, else nothing of it."""
-        extremes: dict[str, tuple[float, float]] = {}
-        for tick, _ in batch:
-            key, price = f"{tick.symbol}/{tick.kind}", float(tick.price)
-            low, high = extremes.get(key, (price, price))
-            extremes[key] = (min(low, price), max(high, price))
-        last = self._batch_end(batch, now)
-        due = bool(self._timers) and self._timers[0][0] <= last
-        if due or not self.watch.clear_of(extremes):
-            return False
-        policy = self.reference.policy
-        moved: dict[str, float] = {}
-        for tick, offset in batch:
-            self._tick_over(tick.ts if now is None else now)
-            if self.prices.take(tick, offset, policy, self.now) == "accepted":
-                moved[f"{tick.symbol}/{tick.kind}"] = float(tick.price)
-        self.watch.pass_over(moved)
-        return True
+    def turn(
+        self, batch: Batch, begin: int, now: int | None, over: Over = lambda: False
+    ) -> tuple[int, list[Decision]]:
+        """Take ticks from position `begin` on until the turn is `over` (H-8).
+
+        Returns the position of the next one, and what was decided. While `taking.under_way`, the one
+        before is not done: the next turn goes on with it, whatever the batch.
+        """
+        return self.taking.turn(batch, begin, now, over)
 
     def tick(self, tick: TickLike, offset: int, now: int | None) -> list[Decision]:
         """Take one tick; `now` None: the event clock."""
-        at = self._tick_over(tick.ts if now is None else now)
-        key = f"{tick.symbol}/{tick.kind}"
-        first = key not in self.prices.prices
-        routes = self.prices.routes() if first and tick.kind == "index" else {}
-        found: list[Decision] = []
-        if self.prices.take(tick, offset, self.reference.policy, at) == "accepted":
-            named = list(self.watch.concerned(key, float(tick.price), first=first))
-            if first:
-                named = self._priced_otherwise(routes, named, key)
-            if named:
-                cause = Cause(kind="tick", symbol=tick.symbol, price=tick.price, ts=tick.ts)
-                found = self.examine(named, cause)
-        if self._timers and self._timers[0][0] <= at:
-            found += self.due(at)
-        return found
+        return self.ticks([(tick, offset)], now)
 
     def due(self, now: int) -> list[Decision]:
         """Look at the accounts whose deadline has come, so many at a time (H-8)."""
-        now = self._tick_over(now)
+        now = self.tick_over(now)
         found: list[Decision] = []
         while self._timers and self._timers[0][0] <= now and len(found) < DUE_AT_ONCE:
             deadline, account_id = heapq.heappop(self._timers)
@@ -177,14 +157,19 @@ class Engine(Deciding):
             found.append(decision)
         return found
 
-    def examine(self, account_ids: Iterable[str], cause: Cause) -> list[Decision]:
-        """Look at accounts whose prices, rules or owner changed; floats clear most of them."""
+    def examine(
+        self, account_ids: Iterable[str], cause: Cause, *, screened: bool = False
+    ) -> list[Decision]:
+        """Look at accounts whose prices, rules or owner changed; floats clear most of them.
+
+        `screened`: the watch looked at them, and floats do not clear them.
+        """
         found = []
         for account_id in account_ids:
             entry = self.entries.get(account_id)
             if entry is not None:
                 decision = Decision(account_id, entry.partition)
-                self._examine(entry, decision, cause, self.now)
+                self._examine(entry, decision, cause, self.now, screened=screened)
                 if cause.kind != "tick":  # arming a partition arms its interest
                     self._set_timer(entry)
                 if decision.dirty:
@@ -193,7 +178,7 @@ class Engine(Deciding):
 
     def sweep(self, count: int, now: int) -> list[Decision]:
         """H-3: assess the next `count` accounts exactly, whatever the watch says of them."""
-        now = self._tick_over(now)
+        now = self.tick_over(now)
         found = []
         for _ in range(count):
             account_id = next(self._sweep, None)
@@ -227,7 +212,7 @@ class Engine(Deciding):
 
     def ratio(self, entry: Entry) -> float:
         """Return the account's ratio now, in floats: for showing, never for a decision."""
-        self.look(entry)
+        self.watch.look(entry.watched)
         return entry.watched.ratio
 
     def bands(self) -> dict[str, int]:
@@ -236,18 +221,16 @@ class Engine(Deciding):
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _tick_over(self, now: int) -> int:
-        """Time never runs backwards."""
+    def tick_over(self, now: int) -> int:
+        """Let time be at least `now`, for it never runs backwards; return it."""
         self.now = max(self.now, now)
         return self.now
 
-    def _batch_end(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> int:
-        """Return the engine's time at the end of a batch of ticks."""
-        if now is not None:
-            return max(self.now, now)
-        return max(self.now, max((tick.ts for tick, _ in batch), default=0))
+    def next_deadline(self) -> int | None:
+        """Return the epoch ms at which the earliest deadline comes."""
+        return self._timers[0][0] if self._timers else None
 
-    def _priced_otherwise(
+    def priced_otherwise(
         self, routes: dict[str, tuple[str, str | None]], named: list[str], key: str
     ) -> list[str]:
         """PX-2: a first price can change how currencies are priced; compile those accounts anew.
@@ -264,12 +247,19 @@ class Engine(Deciding):
         return list(dict.fromkeys(named + again))
 
     def _examine(
-        self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
+        self,
+        entry: Entry,
+        decision: Decision,
+        cause: Cause,
+        now: int,
+        *,
+        funding: bool = False,
+        screened: bool = False,
     ) -> None:
         """Clear the account in floats, or decide on it in decimals."""
         if not self._may_decide(entry):
             self.watch.mute(entry.watched)  # arming its partition examines it again
-        elif not self.clear(entry, cause):
+        elif screened or not self.clear(entry):
             self._decide(entry, decision, cause, now, funding=funding)
 
     def _may_decide(self, entry: Entry) -> bool:

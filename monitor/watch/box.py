@@ -1,298 +1,269 @@
-"""How far prices may move before an account's standing can change: a bound by slopes.
+"""How far prices may move before an account's standing can change: a box, proven by slopes (H-2).
 
-The claim. Let p be the prices a box was made at and p' any prices whose relative moves
-m_s = |p'_s / p_s − 1| fulfil Σ_s u_s · m_s < 1. Then the ratio is above the same levels at p' as
-at p, and OC-1's inequality holds at p' if and only if it holds at p.
+The claim. Let p0 be the prices a box was made at, and p any prices each within its own interval
+[p0 (1 − d), p0 (1 + u)]. Then at p the ratio is above the same levels as at p0, OC-1's inequality
+holds if and only if it held, and no coin's equity has left its borrow tiers or gone below its floor
+(`monitor.watch.floors`).
 
-The proof. Every u_s ≥ 1 / R, so the moves add up to less than R. For a product of two prices that
-gives |p1' p2' / (p1 p2) − 1| ≤ (m1 + m2)(1 + R / 4) and a factor of at most `_UP`. Each figure F is a
-sum of terms T · P, T in coin or USD at given equities and P an index; from
+The proof. Everything that may not change is a *constraint*: a figure F that is above 0 and has to
+stay there.
 
-    T' P' − T P = (T' − T) P' + T (P' − P)
+- E − level · Q for the highest level that the ratio is above, level · Q − E for the next (E adjusted
+  equity, Q requirement). Levels and Q are not negative, so the other levels follow. Where Q is 0 there
+  is no ratio, and the account counts as above every level; it does as long as E > level · Q for
+  the highest of them. Where E ≤ 0 the ratio ends with Q: then Q itself is a constraint.
+- E − O or O − E, by OC-1's inequality, where there is an order that it could cancel.
+- The guard, for each coin whose equity x marks move: its distance to the bounds of its borrow tiers
+  and to its floor. While it holds, the rates in Q and O are constant.
 
-follows |F(p') − F(p)| ≤ Σ_s w_s · m_s, with w_s collecting, per price,
+Every figure is continuous and piecewise smooth in the prices. Let m be the relative moves. Going from
+p0 to p one price after the other, in one fixed order, never leaves the box; let the slope of F by the price
+that moves (∂F / ∂m) lie in [a, b] wherever that way may lead. So
 
-- PnL: size · mark · m for a linear contract; for an inverse one, 1 / mark being convex, at most
-  size / mark · m / (1 − R). These are the only prices that move an equity in coin;
-- discounted equity: CU-9 has slopes in 0..1 in the value of equity (rates lie there, debts count 1), so
-  |equity| · price for the index, and the PnL's slope × the widest index for a mark;
-- maintenance and fee: notional at fixed tiers (they go by contracts), and potential borrowing, whose
-  slope in equity is ≤ 1, at the rates of its borrow tier. A rate jumps at a tier's bound, so the
-  coin's equity may move by less than its distance to the nearest bound: a constraint of its own, the
-  guard. Where no position settles in the coin, its debt is constant and its tier found in decimals.
-  The same guard keeps the equity above the coin's floor, so that OC-2, OC-3 and IN-4 hold at p' only
-  if they may at p (`monitor.watch.floors`);
-- the loss of limit orders: in each equity its slope is the difference of two slopes of CU-9, so ≤ 1
-  at the order's prices; in the quote's index, at given equities, it is proportional with tiers in coin
-  (loss ≤ value given), and with tiers in USD each of the four values has a slope of at most its own size.
+    F(p) ≥ F(p0) − Σ over rising prices of max(0, −a) · m − Σ over falling prices of max(0, b) · |m|.
 
-Let E be adjusted equity and Q the requirement. E > level · Q keeps its truth while |E − level · Q| is
-not used up, so (w_E + level · w_Q) / |E − level · Q| ≤ u for the two levels next to the ratio does for all of
-them (Q ≥ 0), and likewise for OC-1. Where Q is 0 there is no ratio and the account is above every level:
-that stands while E > level · Q for the highest, and where E ≤ 0, while Q stays on its side of 0.
+With u⁺ = max(0, −a) / F(p0) and u⁻ = max(0, b) / F(p0), a box in which Σ max(u⁻ d, u⁺ u) < 1 keeps F above
+0, for every constraint. A long account's rising price uses up nothing of its lower level. The slopes
+of E, Q and O are bounded in `monitor.watch.slopes`; a guard's are those of the coin's legs. Bounds
+of E − level · Q are the differences of theirs.
 
-Floats. A slack, or the distance to a tier's bound, that is within rounding of 0 decides nothing: then
-only decimals can tell, and any move has the account looked at again.
+How wide. First the slopes at p0 give a wish: a constraint's budget of 1 is shared so that
+the expected number of exits is least. A price of variance σ² leaves ±r about σ² / r² times in a unit of
+time; Σ σ² / r² under Σ u r = 1 is least for r ~ (σ² / u)^(1/3), a share of u r ~ (u² σ²)^(1/3). Then the slopes are
+bounded over that box and some room around it, and the box is made smaller by what they use up
+beyond the budget; a box in a box has the same bounds or better ones. Shares and wish need no proof: any
+will do.
+
+Moved, not made. With u⁺, u⁻ the greatest of all constraints, what a price has used up of every budget
+is at most u⁺ m or u⁻ |m|, wherever the bounds hold. So while Σ of that is below 1, what is left can be
+shared anew without another look at the account: price by price an interval in which it
+uses no more than it has used plus its share (`monitor.watch.kernels`).
+
+Floats. A slack within rounding of 0, or a tier's bound within rounding of an amount, decides nothing:
+only decimals can tell, and any move has the account looked at again. Rounding is taken off every
+slack, which also covers that of the prices and intervals themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from math import sqrt
 
-from monitor.watch.exposures import Form, Holding
+from monitor.watch import layout as at
+from monitor.watch import scratch as on
+from monitor.watch.compiled import compiled
+from monitor.watch.figures import HUGE, ROUNDING, TINY, figures
+from monitor.watch.slopes import leg_high, leg_low, slopes
+from monitor.watch.state import Floats
 
-__all__ = ["WIDEST", "Box", "make_box"]
+__all__ = ["CLEAR", "WIDEST", "make_part", "share_of"]
 
-WIDEST = 0.2
-"""R: a price that moved further always has its accounts looked at again."""
-_UP = 1.0 + WIDEST + WIDEST**2 / 4
-"""The widest factor of an index, also where two prices multiply (PX-2): their moves add up to < R."""
-_DOWN = 1.0 / (1.0 - WIDEST)
-_ROUNDING = 1e-9
-"""Relative to the gross of all terms; float64 over a few hundred operations errs below 1e-13."""
-_HUGE = 1e200
-
-
-class Box(NamedTuple):
-    """`zone`: how many levels the ratio is above; `sure` is false when only decimals can tell."""
-
-    zone: int
-    short: bool
-    """OC-1's inequality."""
-    sure: bool
-    ratio: float
-    weights: dict[int, float]
-    """Column → u_s."""
+WIDEST = 0.4
+"""No interval is wider: a price that moved further always has its accounts looked at again."""
+_INFINITY = float("inf")
+_LEAST = 1e-300
+_MOST = 1e100
+"""A use beyond it leaves an interval of no width in floats."""
+CLEAR = 1.0 - 1e-6
+"""What is used of a budget: rounding while widths are made."""
+_FREE, _LOPSIDED = 0.05, 10.0
+"""A side that uses nothing up is no wider than this, or so many times the other: an index that may
+rise far makes every loss in its coin dearer."""
+_ROOM, _SMALL = 3.0, 0.03
+"""Bounds hold as many times as far as the box goes, but no further than this for it."""
 
 
-def _discounted(holding: Holding, equity: float, price: float) -> float:
-    if equity <= 0.0:
-        return equity * price
-    if not holding.counts:
-        return 0.0
-    amount = equity * price if holding.by_value else equity
-    total = below = 0.0
-    for up_to, rate in holding.tiers:
-        if amount <= up_to:
-            total += (amount - below) * rate
-            below = amount
-            break
-        total += (up_to - below) * rate
-        below = up_to
-    total += (amount - below) * holding.minimum_rate if amount > below else 0.0
-    return total if holding.by_value else total * price
+@compiled
+def _slack(work: Floats, number: int, kind: int, level: float, value: float, rounding: float) -> bool:
+    """Note a constraint; return whether floats are sure of it."""
+    work[on.KIND, number], work[on.LEVEL, number] = kind, level
+    work[on.SLACK, number] = max(value - rounding, _LEAST)
+    return value > rounding
 
 
-def _tier(holding: Holding, amount: float) -> tuple[float, float, float]:
-    """Return (initial, maintenance, distance to the nearest bound in coin) of a debt."""
-    below = 0.0
-    initial = maintenance = 0.0
-    for up_to, initial, maintenance in holding.borrow_tiers:
-        if amount <= up_to:
-            distance = up_to - amount
-            return initial, maintenance, min(distance, amount - below) if below else distance
-        below = up_to
-    return initial, maintenance, amount - below if below else _HUGE
+@compiled
+def _moves(book: Floats, part: int) -> bool:
+    """Whether a requirement that is 0 can become more: by a debt that marks move."""
+    for h in range(int(book[part + at.HOLDINGS])):
+        if book[part + at.PART + h * at.HOLDING + at.FIXED] == 0.0:
+            return True
+    return False
 
 
-class _Sums:
-    """Figures and weights while they are added up."""
-
-    __slots__ = ("blind", "equity", "gross", "guard", "oc_need", "requirement", "wa", "wm", "wo")
-
-    def __init__(self) -> None:
-        self.blind = False
-        """A tier that floats cannot tell: weights made with its rates bound nothing."""
-        self.equity = self.requirement = self.oc_need = self.gross = 0.0
-        self.wa: dict[int, float] = {}
-        self.wm: dict[int, float] = {}
-        self.wo: dict[int, float] = {}
-        self.guard: dict[int, float] = {}
-
-
-def _add(weights: dict[int, float], column: int, value: float) -> None:
-    if column >= 0:
-        weights[column] = weights.get(column, 0.0) + value
-
-
-def _add_index(weights: dict[int, float], holding: Holding, value: float) -> None:
-    """A currency's index: one column, or two whose product it is."""
-    if holding.bridge < 0:
-        _add(weights, holding.column, value)
-    else:
-        _add(weights, holding.column, value * _UP)
-        _add(weights, holding.bridge, value * _UP)
-
-
-def make_box(form: Form, prices: Sequence[float], levels: Sequence[float]) -> Box:
-    """Evaluate a form at `prices` (by column) against rising `levels` of the ratio."""
-    sums = _Sums()
-    values = [
-        1.0 if h.column < 0 else prices[h.column] * (prices[h.bridge] if h.bridge >= 0 else 1.0)
-        for h in form.holdings
-    ]
-    equities = [h.net for h in form.holdings]
-    order_prices = [0.0] * len(values)
-    for order in form.spot_orders:
-        order_prices[order.base] += order.price * values[order.quote]
-        order_prices[order.quote] += values[order.quote]
-    slopes: list[dict[int, float]] = [{} for _ in values]
-    _contracts(form, prices, values, equities, slopes, order_prices, sums)
-    for i, holding in enumerate(form.holdings):
-        _currency(form, holding, values[i], equities[i], slopes[i], sums)
-    _spot_orders(form, values, equities, sums)
-    return _close(form, sums, levels)
-
-
-def _contracts(
-    form: Form,
-    prices: Sequence[float],
-    values: list[float],
-    equities: list[float],
-    slopes: list[dict[int, float]],
-    order_prices: list[float],
-    sums: _Sums,
-) -> None:
-    for c in form.contracts:
-        mark, value, holding = prices[c.column], values[c.holding], form.holdings[c.holding]
-        size = abs(c.size)
-        notional = size if c.inverse else size * mark * value
-        if c.entry:
-            pnl = c.size * (1.0 / c.entry - 1.0 / mark) if c.inverse else c.size * (mark - c.entry)
-            equities[c.holding] += pnl
-            sums.gross += (
-                size * value * (1.0 / c.entry + 1.0 / mark if c.inverse else mark + c.entry)
-            )
-            slope = size / mark * _DOWN if c.inverse else size * mark
-            own = slopes[c.holding]
-            own[c.column] = own.get(c.column, 0.0) + slope
-            _add(sums.wa, c.column, (value + order_prices[c.holding]) * _UP * slope)
-        sums.requirement += notional * c.rate
-        sums.oc_need += notional * c.alone
-        if c.inverse:
-            sums.oc_need += c.order_margin
-        else:
-            sums.oc_need += c.order_margin * value
-            _add(sums.wm, c.column, notional * _UP * c.rate)
-            _add_index(sums.wm, holding, notional * c.rate)
-            _add(sums.wo, c.column, notional * _UP * c.alone)
-            _add_index(sums.wo, holding, notional * c.alone + c.order_margin * value)
-
-
-def _currency(
-    form: Form,
-    holding: Holding,
-    value: float,
-    equity: float,
-    slopes: dict[int, float],
-    sums: _Sums,
-) -> None:
-    sums.equity += _discounted(holding, equity, value) - holding.fees * value
-    sums.gross += (
-        abs(holding.cash) + abs(holding.net) + abs(equity) + holding.frozen + holding.fees
-    ) * value
-    _add_index(sums.wa, holding, (abs(equity) + holding.fees) * value)
-    if holding.debt is not None:
-        owed, borrowing, initial, maintenance, owed_rate = holding.debt
-        guard = _HUGE
-    else:
-        owed = max(0.0, -equity)
-        borrowing = max(owed, holding.frozen - equity) if form.auto_borrow else owed
-        initial, maintenance, room = _tier(holding, borrowing)
-        _, owed_rate, owed_room = _tier(holding, owed)
-        guard = min(room, owed_room, equity - holding.floor) - _ROUNDING * sums.gross / value
-        sums.blind = sums.blind or guard <= 0.0
-    fee_rate = maintenance + (1.0 + maintenance) * form.taker
-    margin_rate = max(holding.lever, initial)
-    usd, owed_usd = borrowing * value, owed * value
-    sums.requirement += usd * fee_rate
-    sums.oc_need += owed_usd * owed_rate + (usd - owed_usd) * margin_rate
-    _add_index(sums.wm, holding, usd * fee_rate)
-    _add_index(sums.wo, holding, owed_usd * owed_rate + (usd - owed_usd) * margin_rate)
-    for column, slope in slopes.items():
-        moved = value * _UP * slope
-        _add(sums.wm, column, moved * fee_rate)
-        _add(sums.wo, column, moved * (owed_rate + margin_rate))
-        share = slope / guard if guard > slope / _HUGE else _HUGE
-        sums.guard[column] = sums.guard.get(column, 0.0) + share
-
-
-def _spot_orders(form: Form, values: list[float], equities: list[float], sums: _Sums) -> None:
-    """AE-2 in floats; `equities` are used up."""
-    keep = 1.0 - form.taker
-    for order in form.spot_orders:
-        quote_value = values[order.quote]
-        base_value = order.price * quote_value
-        total = order.amount * base_value
-        if order.buys:
-            gives, given, given_price = order.quote, order.amount * order.price, quote_value
-            receives, received, received_price = order.base, order.amount, base_value
-        else:
-            gives, given, given_price = order.base, order.amount, base_value
-            receives, received, received_price = (
-                order.quote,
-                order.amount * order.price,
-                quote_value,
-            )
-        source, target = form.holdings[gives], form.holdings[receives]
-        before = equities[gives]
-        equities[gives] = before - given
-        cost = _discounted(source, before, given_price) - _discounted(
-            source, before - given, given_price
-        )
-        before = equities[receives]
-        after = before + received * keep
-        equities[receives] = after
-        cost -= _discounted(target, after, received_price) - _discounted(
-            target, before, received_price
-        )
-        sums.equity -= max(0.0, cost)
-        held = abs(equities[gives]) * given_price + abs(after) * received_price
-        sums.gross += total + held
-        if source.by_value or target.by_value:
-            total += total + held + held  # tiers in USD: the slices themselves move with the price
-        _add_index(sums.wa, form.holdings[order.quote], total)
-
-
-def _close(form: Form, sums: _Sums, levels: Sequence[float]) -> Box:
-    """Turn figures and weights into a zone and the normalised weights."""
-    equity, requirement = sums.equity, sums.requirement
-    rounding = _ROUNDING * (sums.gross + 1e-12)
-    sure = not (form.exact_only or sums.blind)
-    rows: list[tuple[float, float, dict[int, float], float]] = []
-    """Slack, and what uses it up: share of equity's weights, other weights, their factor."""
-    zone = len(levels)
-    ratio = float("inf")
-    if requirement > 0.0:
-        ratio = equity / requirement
-        zone = 0
-        while zone < len(levels) and equity > levels[zone] * requirement:
+@compiled
+def _constraints(
+    book: Floats, part: int, tables: Floats, work: Floats
+) -> tuple[int, int, bool, bool, float]:
+    """Evaluate; return (number of constraints, zone, OC-1, whether floats are sure, ratio)."""
+    equity, need, oc, gross, blind = figures(book, part, tables, work)
+    rounding = ROUNDING * (gross + TINY)
+    ladder = int(book[part + at.LADDER])
+    levels = int(tables[ladder])
+    sure = not blind and gross < HUGE
+    number = 0
+    if need > 0.0:
+        ratio, zone = equity / need, 0
+        while zone < levels and equity > tables[ladder + 1 + zone] * need:
             zone += 1
-    if requirement > 0.0 or any(sums.wm.values()):
-        for level in levels[max(0, zone - 1) : zone + 1]:
-            slack = abs(equity - level * requirement)
-            if slack <= rounding:
-                sure = False
-            rows.append((max(slack - rounding, slack * 1e-9, 1e-300), 1.0, sums.wm, level))
-        if equity <= rounding:  # with Q at 0 there is no ratio, however low equity is
-            sure = sure and requirement > rounding
-            rows.append((max(requirement - rounding, 1e-300), 0.0, sums.wm, 1.0))
+    else:
+        ratio, zone = _INFINITY, levels
+    needs = need > 0.0 or _moves(book, part)
+    if zone > 0 and needs:
+        level = tables[ladder + zone]
+        sure = _slack(work, number, on.ABOVE, level, abs(equity - level * need), rounding) and sure
+        number += 1
+    if zone < levels:
+        level = tables[ladder + 1 + zone]
+        sure = _slack(work, number, on.BELOW, level, abs(level * need - equity), rounding) and sure
+        number += 1
+    if equity <= rounding and needs:  # with Q at 0 there is no ratio, however low E is
+        sure = _slack(work, number, on.NEEDED, 0.0, need, rounding) and sure
+        number += 1
     short = False
-    if form.cancellable:
-        room = equity - sums.oc_need
-        short = room < 0.0
-        if abs(room) <= rounding:
-            sure = False
-        rows.append((max(abs(room) - rounding, 1e-300), 1.0, sums.wo, 1.0))
-    if sums.blind or not sums.gross < _HUGE:
-        return Box(zone, short, False, ratio, dict.fromkeys(form.columns, _HUGE))
-    weights = dict.fromkeys(form.columns, 1.0 / WIDEST)
-    for column in form.columns:
-        u = max(weights[column], sums.guard.get(column, 0.0))
-        wa = sums.wa.get(column, 0.0)
-        for slack, share, other, factor in rows:
-            used = share * wa + factor * other.get(column, 0.0)
-            u = max(u, min(used / slack, _HUGE))
-        weights[column] = u
-    return Box(zone, short, sure, ratio, weights)
+    if book[part + at.CANCELLABLE] > 0.0:
+        short = equity < oc
+        kind = on.SHORT if short else on.ENOUGH
+        sure = _slack(work, number, kind, 0.0, abs(equity - oc), rounding) and sure
+        number += 1
+    for h in range(int(book[part + at.HOLDINGS])):
+        if book[part + at.PART + h * at.HOLDING + at.FIXED] == 0.0:
+            work[on.KIND, number], work[on.LEVEL, number] = on.GUARD, h
+            number += 1
+    return number, zone, short, sure, ratio
+
+
+@compiled
+def _uses(book: Floats, part: int, work: Floats, columns: int, number: int) -> None:
+    """Find what a fall and a rise of each column use up of one constraint."""
+    kind, level, slack = int(work[on.KIND, number]), work[on.LEVEL, number], work[on.SLACK, number]
+    fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
+    if kind == on.GUARD:
+        _guard_uses(book, part, work, columns, fall, int(level))
+        return
+    for c in range(columns):
+        e_low, e_high = work[on.E_LO, c], work[on.E_HI, c]
+        if kind == on.ABOVE:
+            low, high = e_low - level * work[on.Q_HI, c], e_high - level * work[on.Q_LO, c]
+        elif kind == on.BELOW:
+            low, high = level * work[on.Q_LO, c] - e_high, level * work[on.Q_HI, c] - e_low
+        elif kind == on.NEEDED:
+            low, high = work[on.Q_LO, c], work[on.Q_HI, c]
+        elif kind == on.ENOUGH:
+            low, high = e_low - work[on.O_HI, c], e_high - work[on.O_LO, c]
+        else:
+            low, high = work[on.O_LO, c] - e_high, work[on.O_HI, c] - e_low
+        work[fall, c] = min(max(0.0, high / slack), _MOST)
+        work[rise, c] = min(max(0.0, -low / slack), _MOST)
+
+
+@compiled
+def _guard_uses(book: Floats, part: int, work: Floats, columns: int, row: int, h: int) -> None:
+    """Find what moves use up of the way a coin's equity may fall, or rise, whichever is more."""
+    for c in range(columns):
+        work[row, c] = work[row + 1, c] = 0.0
+    falls, rises = work[on.FALL, h], work[on.RISE, h]
+    legs = part + at.PART + int(book[part + at.HOLDINGS]) * at.HOLDING
+    for number in range(int(book[part + at.LEGS])):
+        leg = legs + number * at.LEG
+        if int(book[leg + at.COIN]) != h:
+            continue
+        c = int(book[leg + at.MARK])
+        low, high = leg_low(book, leg, work), leg_high(book, leg, work)
+        work[row, c] += min(max(high / falls, -low / rises), _MOST)
+        work[row + 1, c] += min(max(-low / falls, high / rises), _MOST)
+
+
+@compiled
+def _used(work: Floats, columns: int, constraints: int) -> float:
+    """Return the greatest part of a budget that the box uses up."""
+    worst = 0.0
+    for number in range(constraints):
+        fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
+        used = 0.0
+        for c in range(columns):
+            used += max(work[fall, c] * work[on.BOX_DOWN, c], work[rise, c] * work[on.BOX_UP, c])
+        worst = max(worst, used)
+    return worst
+
+
+@compiled
+def share_of(use: float, variance: float) -> float:
+    """Return a price's share of a budget: (use² · variance) to the power 5 / 16, nearly the best."""
+    fourth = sqrt(sqrt(use * use * variance))
+    return fourth * sqrt(sqrt(fourth))
+
+
+@compiled
+def _wish(work: Floats, columns: int, constraints: int) -> None:
+    """Share every constraint's budget over the columns."""
+    for c in range(columns):
+        work[on.BOX_DOWN, c] = work[on.BOX_UP, c] = WIDEST
+    for number in range(constraints):
+        fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
+        total = 0.0
+        for c in range(columns):
+            share = share_of(max(work[fall, c], work[rise, c]), work[on.STIR, c])
+            work[on.SHARE, c] = share
+            total += share
+        for c in range(columns):
+            share = work[on.SHARE, c]
+            if share < work[on.BOX_DOWN, c] * work[fall, c] * total:
+                work[on.BOX_DOWN, c] = share / (work[fall, c] * total)
+            if share < work[on.BOX_UP, c] * work[rise, c] * total:
+                work[on.BOX_UP, c] = share / (work[rise, c] * total)
+    worst = _used(work, columns, constraints)
+    if 0.0 < worst < 1.0:
+        _scale(work, columns, 1.0 / worst)
+    for c in range(columns):
+        down, up = work[on.BOX_DOWN, c], work[on.BOX_UP, c]
+        work[on.BOX_DOWN, c] = min(down, max(_FREE, _LOPSIDED * up))
+        work[on.BOX_UP, c] = min(up, max(_FREE, _LOPSIDED * down))
+
+
+@compiled
+def _scale(work: Floats, columns: int, factor: float) -> None:
+    for c in range(columns):
+        work[on.BOX_DOWN, c] = min(WIDEST, work[on.BOX_DOWN, c] * factor)
+        work[on.BOX_UP, c] = min(WIDEST, work[on.BOX_UP, c] * factor)
+
+
+@compiled
+def _around(width: float) -> float:
+    """Return how far bounds should hold around a box: small ones are moved before they are made anew."""
+    return max(width, min(_ROOM * width, _SMALL))
+
+
+@compiled
+def make_part(
+    book: Floats, part: int, tables: Floats, work: Floats, columns: int
+) -> tuple[int, bool, bool, float]:
+    """Make the box of a part; return (zone, OC-1, sure, ratio).
+
+    `work[P]` holds the prices of its columns, `BOX_*` and `DOWN`, `UP` get the box and where the bounds
+    hold, `ALL_*` the narrowest of all parts. Where floats are not sure there is no box.
+    """
+    constraints, zone, short, sure, ratio = _constraints(book, part, tables, work)
+    if not sure:
+        return zone, short, sure, ratio
+    for c in range(columns):
+        work[on.DOWN, c] = work[on.UP, c] = 0.0
+    slopes(book, part, tables, work, columns)
+    for number in range(constraints):
+        _uses(book, part, work, columns, number)
+    _wish(work, columns, constraints)
+    for c in range(columns):
+        work[on.DOWN, c] = _around(work[on.BOX_DOWN, c])
+        work[on.UP, c] = _around(work[on.BOX_UP, c])
+    slopes(book, part, tables, work, columns)
+    for number in range(constraints):
+        _uses(book, part, work, columns, number)
+    _scale(work, columns, CLEAR / max(_used(work, columns, constraints), 1.0))
+    for c in range(columns):
+        work[on.ALL_DOWN, c] = min(work[on.ALL_DOWN, c], work[on.BOX_DOWN, c])
+        work[on.ALL_UP, c] = min(work[on.ALL_UP, c], work[on.BOX_UP, c])
+        work[on.ALL_LOW, c] = min(work[on.ALL_LOW, c], work[on.DOWN, c])
+        work[on.ALL_HIGH, c] = min(work[on.ALL_HIGH, c], work[on.UP, c])
+        for number in range(constraints):
+            fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
+            work[on.ALL_FALL, c] = max(work[on.ALL_FALL, c], work[fall, c])
+            work[on.ALL_RISE, c] = max(work[on.ALL_RISE, c], work[rise, c])
+    return zone, short, sure, ratio

@@ -2,73 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 from monitor.account.state import Account
 from monitor.ladder import Ladder
 from monitor.prices import PriceBook
 from monitor.reference import Reference
-from monitor.schema.commands import Band
-from monitor.watch.box import make_box
+from monitor.watch import kernels, layout
 from monitor.watch.census import Census
 from monitor.watch.exposures import Form
 from monitor.watch.form import compile_form
-from monitor.watch.screen import Screen
+from monitor.watch.screen import Found, Screen
+from monitor.watch.standing import IsolatedStanding, Standing
+from monitor.watch.state import Floats
 
-__all__ = ["IsolatedStanding", "Standing", "Watch", "Watched"]
-
-
-class IsolatedStanding(NamedTuple):
-    """MR-3: where one isolated position stands on its own ladder."""
-
-    key: str
-    ladder: Ladder
-    zone: int
+__all__ = ["Watch", "Watched"]
 
 
-@dataclass(slots=True, frozen=True)
-class Standing:
-    """Where an account was when it was last decided on, exactly or by floats that are sure."""
-
-    ladder: Ladder
-    zone: int
-    """How many levels of the ladder its ratio is above."""
-    short: bool
-    """OC-1's inequality, where there is something to cancel."""
-    isolated: tuple[IsolatedStanding, ...] = ()
-    """MR-3: where its isolated positions stand, in the order of their keys."""
-
-    @property
-    def band(self) -> Band:
-        """ES-1."""
-        return self.ladder.bands[self.zone]
-
-    @property
-    def above_all(self) -> bool:
-        """Whether every ratio is above all its levels, and OC-1 does not hold."""
-        apart = all(own.zone == len(own.ladder.levels) for own in self.isolated)
-        return self.zone == len(self.ladder.levels) and not self.short and apart
-
-
-@dataclass(slots=True)
 class Watched:
-    """One account as the watch sees it."""
+    """One account as the watch sees it; what prices change of it lies in the screen's arrays."""
 
-    account_id: str
-    slot: int
-    form: Form | None = None
-    """None while a price is missing."""
-    standing: Standing | None = None
-    ratio: float = float("inf")
-    """In floats, for showing and for the order of work; never for a decision."""
-    always: bool = False
-    """Every tick of its prices concerns it: something waits for a fresh price."""
-    unseen: bool = True
-    """Its book or the rules changed, and it was not looked at since."""
-    pinned: tuple[int, ...] = field(default=())
-    """Rows under which it stands in `_every_tick`."""
+    __slots__ = (
+        "account_id",
+        "always",
+        "awaited",
+        "cancellable",
+        "currencies",
+        "exact_only",
+        "keys",
+        "priced",
+        "screen",
+        "slot",
+    )
+
+    def __init__(self, account_id: str, screen: Screen) -> None:
+        self.account_id = account_id
+        self.screen = screen
+        self.slot = screen.slot()
+        self.priced = False
+        """False while a price is missing."""
+        self.always = False
+        """Every tick of its prices concerns it: something waits for a fresh price."""
+        self.exact_only = False
+        """So it does since floats know no box for what it holds."""
+        self.cancellable = False
+        """Whether OC-1 would find an order that it may cancel."""
+        self.currencies: tuple[str, ...] = ()
+        self.awaited: tuple[str, ...] = ()
+        """Keys of prices that never came: the first one changes the form (MM-3's forward)."""
+        self.keys: tuple[str, ...] = ()
+        """MR-3: its isolated positions."""
+
+    def take(self, form: Form) -> None:
+        """Take what must be known of a form apart from its figures."""
+        self.exact_only, self.cancellable = form.exact_only, form.cancellable
+        self.currencies, self.awaited = form.currencies, form.awaited
+        self.keys = tuple(key for key, _ in form.apart)
+        self.priced = True
+
+    @property
+    def unseen(self) -> bool:
+        """Its book or the rules changed, and it was not looked at since."""
+        return bool(self.screen.flags(self.slot) & kernels.UNSEEN)
+
+    @property
+    def ratio(self) -> float:
+        """In floats, for showing and for the order of work; never for a decision."""
+        return float(self.screen.census.ratios[self.slot])
+
+    @property
+    def standing(self) -> Standing | None:
+        """Where it was last found, exactly or by floats that are sure; None where that is not known."""
+        screen = self.screen
+        if not self.priced or not screen.flags(self.slot) & kernels.STANDS:
+            return None
+        book, found = screen.state.book, []
+        for part in screen.parts(self.slot):
+            zone, short = int(book[part + layout.ZONE]), bool(book[part + layout.SHORT])
+            found.append((screen.ladder(part), zone, short))
+        ladder, zone, short = found[0]
+        apart = zip(self.keys, found[1:], strict=True)
+        isolated = tuple(IsolatedStanding(key, own[0], own[1]) for key, own in apart)
+        return Standing(ladder, zone, short, isolated)
 
 
 class Watch:
@@ -77,164 +92,186 @@ class Watch:
     def __init__(self) -> None:
         self.screen = Screen()
         self.watched: dict[str, Watched] = {}
-        self._by_slot: dict[int, Watched] = {}
-        self.census = Census()
+        self._by_slot: list[Watched | None] = []
         self._unpriced: set[str] = set()
-        self._every_tick: dict[int, set[str]] = {}
         self._awaiting: dict[str, set[str]] = {}
         """Price key → accounts whose form changes with its first price."""
 
+    @property
+    def census(self) -> Census:
+        """How many accounts stand where."""
+        return self.screen.census
+
+    # -- accounts -----------------------------------------------------------------------------
+
+    def admit(self, account_id: str) -> Watched:
+        """Return the account as it is watched, without a book when it is new."""
+        found = self.watched.get(account_id)
+        if found is None:
+            found = self.watched[account_id] = Watched(account_id, self.screen)
+            self._by_slot += [None] * (found.slot + 1 - len(self._by_slot))
+            self._by_slot[found.slot] = found
+        return found
+
     def put(self, account: Account, reference: Reference, prices: PriceBook) -> Watched:
-        """Take an account whose book, or whose reference data, changed."""
-        name = account.account_id
-        watched = self.watched.get(name)
-        if watched is None:
-            watched = self.watched[name] = Watched(name, self.screen.slot())
-            self._by_slot[watched.slot] = watched
-        if watched.standing is None and account.known:
-            self.census.mark(watched.slot, "unassessed")
-        watched.unseen = True
-        if not account.known:
-            return watched  # nothing but events that wait
+        """Take a known account whose book, or whose reference data, changed; `arrange` is to follow."""
+        watched = self.admit(account.account_id)
+        screen, slot = self.screen, watched.slot
+        screen.flag(slot, kernels.UNSEEN)
+        if not screen.flags(slot) & kernels.STANDS:
+            self.census.mark(slot, "unassessed")
         if account.unknown_to(reference):
             self._without_prices(watched)
             return watched
-        form = compile_form(account, reference, prices, self.screen.row)
-        if any(self.screen.prices[row] <= 0.0 for row in form.columns):
+        form = compile_form(account, reference, prices, screen.row)
+        if not screen.priced(form.columns):
             self._without_prices(watched)
             return watched
-        self._unpriced.discard(name)
+        self._unpriced.discard(watched.account_id)
         self._await(watched, form.awaited)
-        watched.form = form
-        self._pin(watched, watched.always or form.exact_only)
+        stood = watched.keys
+        watched.take(form)
+        standing = self._standing(slot) if stood == watched.keys else None
+        screen.put(slot, form)
+        self._mark_always(watched)
+        if standing is not None:
+            self._stand(slot, standing)
+        else:
+            screen.flag(slot, 0, kernels.STANDS)
         return watched
 
-    def rerouted(self, currencies: set[str]) -> list[str]:
-        """PX-2: name the accounts that use a currency which is now priced through other symbols."""
-        return [
-            watched.account_id
-            for watched in self.watched.values()
-            if watched.form is not None and not currencies.isdisjoint(watched.form.currencies)
-        ]
+    def arrange(
+        self, watched: Watched, ladder: Ladder, apart: Mapping[str, Ladder], *, quiet: bool
+    ) -> None:
+        """Say which levels matter to an account, and to each of its isolated positions (MR-3).
 
-    def awaiting(self, key: str) -> list[str]:
-        """Name the accounts that are to be put again when `key` gets its first price (MM-3)."""
-        return sorted(self._awaiting.get(key, ()))
+        `quiet`: no episode is open, and nothing but a ratio can ask for anything.
+        """
+        if not watched.priced:
+            return
+        ladders = (ladder, *(apart[key] for key in watched.keys))
+        screen, book = self.screen, self.screen.state.book
+        on, off = (kernels.QUIET, 0) if quiet else (0, kernels.QUIET)
+        for part, own in zip(screen.parts(watched.slot), ladders, strict=True):
+            place = screen.place_ladder(own)
+            if book[part + layout.LADDER] != place:
+                book[part + layout.LADDER] = place
+                off |= kernels.BOXED
+        screen.flag(watched.slot, on, off)
 
     def drop(self, account_id: str) -> None:
         """Forget an account."""
         watched = self.watched.pop(account_id, None)
         if watched is not None:
             self._await(watched, ())
-            self._pin(watched, False)
-            del self._by_slot[watched.slot]
-            self.census.forget(watched.slot)
+            self._by_slot[watched.slot] = None
             self.screen.release(watched.slot)
             self._unpriced.discard(account_id)
 
     def mute(self, watched: Watched) -> None:
         """Let no price concern an account that nobody may decide on now."""
-        self.screen.clear(watched.slot)
-        self._pin(watched, False)
-        watched.unseen = True
+        self.screen.fence(watched.slot, everything=False)
+        self.screen.flag(watched.slot, kernels.UNSEEN)
 
-    def look(
-        self, watched: Watched, ladder: Ladder, apart: Mapping[str, Ladder] | None = None
-    ) -> Standing | None:
-        """Make the account's box at the present prices; return its standing if floats are sure.
+    def look(self, watched: Watched, why: int = kernels.ONLY_BOX) -> int:
+        """Make the account's box at the present prices; say what came of it (`kernels.CLEARED` …)."""
+        return self.screen.look(watched.slot, why) if watched.priced else kernels.UNSURE
 
-        `apart`: key → levels of each isolated position (MR-3). Its box is the account's too: prices
-        that stay within the narrower of them leave neither.
+    def decided(self, watched: Watched, standing: Standing, *, always: bool, again: bool) -> None:
+        """Note where an exact decision found the account, whose levels are arranged.
+
+        `always`: it waits for a fresh price; `again`: its box must be made anew.
         """
-        form = watched.form
-        if form is None:
-            return None
-        prices = self.screen.prices
-        box = make_box(form, prices, ladder.floats)
-        sure, weights, standings = box.sure, box.weights, []
-        for key, part in form.apart:
-            levels = (apart or {})[key]
-            own = make_box(part, prices, levels.floats)
-            standings.append(IsolatedStanding(key, levels, own.zone))
-            sure = sure and own.sure
-            for column, weight in own.weights.items():
-                weights[column] = max(weights.get(column, 0.0), weight)
-        watched.ratio = box.ratio
-        self.census.rate(watched.slot, box.ratio)
-        self.screen.put(watched.slot, weights)
-        return Standing(ladder, box.zone, box.short, tuple(standings)) if sure else None
-
-    def decided(self, watched: Watched, standing: Standing, *, always: bool) -> None:
-        """Note where an exact decision found the account; `always`: it waits for a fresh price."""
-        watched.standing = standing
-        watched.unseen = False
-        wanted = always or (watched.form is not None and watched.form.exact_only)
-        self.census.mark(watched.slot, standing.band)
-        if always != watched.always or wanted != bool(watched.pinned):
+        slot = watched.slot
+        self.census.mark(slot, standing.band)
+        if not watched.priced:
+            return
+        zones = [(standing.zone, standing.short), *((own.zone, False) for own in standing.isolated)]
+        self._stand(slot, zones)
+        self.screen.flag(slot, 0, kernels.UNSEEN)
+        if always != watched.always:
             watched.always = always
-            self._pin(watched, wanted)
+            again = True
+        if self._mark_always(watched) or again:
+            self.screen.look(slot, kernels.ONLY_BOX)
 
-    def concerned(self, key: str, price: float, *, first: bool) -> Iterable[str]:
-        """Take one accepted tick; return the accounts it may concern, in a fixed order.
+    # -- prices -------------------------------------------------------------------------------
 
-        `first`: the symbol's first price, so accounts that waited for one are named too.
-        """
-        row = self.screen.row(key)
-        unchanged = self.screen.prices[row] == price
-        slots = [] if unchanged else self.screen.left(row, price)
-        named = {self._by_slot[slot].account_id: None for slot in slots if slot in self._by_slot}
-        pinned = self._every_tick.get(row)
-        if pinned:
-            named.update(dict.fromkeys(sorted(pinned)))
-        if first and self._unpriced:
-            named.update(dict.fromkeys(sorted(self._unpriced)))
-        return named
+    def first(self, key: str, price: float) -> list[str]:
+        """Take the first price of a symbol; name the accounts that waited for any."""
+        self.screen.price(self.screen.row(key), price)
+        return sorted(self._unpriced)
 
-    def clear_of(self, extremes: dict[str, tuple[float, float]]) -> bool:
-        """Say whether a batch of ticks, given its lowest and highest price by key, concerns nobody.
+    def run(self, ticks: Floats, begin: int = 0, place: int = 0) -> Found:
+        """Take ticks of symbols that had prices, as far as floats clear them (`Screen.run`)."""
+        return self.screen.run(ticks, begin, place)
 
-        Then `pass_over` may take its last prices at once.
-        """
-        rows = {}
-        for key, bounds in extremes.items():
-            row = self.screen.rows.get(key)
-            if row is None or self.screen.prices[row] <= 0.0 or self._every_tick.get(row):
-                return False
-            rows[row] = bounds
-        return not self.screen.any_left(rows)
+    def worst_first(self, slots: Iterable[int]) -> list[str]:
+        """Name the accounts in slots, those with the lowest ratios first (H-8)."""
+        ratios = self.census.ratios
+        return self._names(sorted(slots, key=lambda slot: (ratios[slot], slot)))
 
-    def pass_over(self, last: dict[str, float]) -> None:
-        """Take the last prices of a batch that `clear_of` cleared."""
-        for key, price in last.items():
-            self.screen.move(self.screen.rows[key], price)
+    def rerouted(self, currencies: set[str]) -> list[str]:
+        """PX-2: name the accounts that use a currency which is now priced through other symbols."""
+        return [
+            watched.account_id
+            for watched in self.watched.values()
+            if watched.priced and not currencies.isdisjoint(watched.currencies)
+        ]
+
+    def awaiting(self, key: str) -> list[str]:
+        """Name the accounts that are to be put again when `key` gets its first price (MM-3)."""
+        return sorted(self._awaiting.get(key, ()))
 
     def nearest(self, count: int) -> list[str]:
         """Return the accounts with the lowest ratios, by floats; for showing only."""
-        return [self._by_slot[slot].account_id for slot in self.census.lowest(count)]
+        return self._names(self.census.lowest(count))
 
     @property
     def unpriced(self) -> set[str]:
         """The accounts that miss a price (PX-3)."""
         return self._unpriced
 
+    # -- inside -------------------------------------------------------------------------------
+
+    def _names(self, slots: Sequence[int]) -> list[str]:
+        found = (self._by_slot[slot] for slot in slots)
+        return [watched.account_id for watched in found if watched is not None]
+
+    def _standing(self, slot: int) -> list[tuple[int, bool]] | None:
+        """Return zone and OC-1 of every part, where they are known."""
+        if not self.screen.flags(slot) & kernels.STANDS:
+            return None
+        book = self.screen.state.book
+        return [
+            (int(book[part + layout.ZONE]), bool(book[part + layout.SHORT]))
+            for part in self.screen.parts(slot)
+        ]
+
+    def _stand(self, slot: int, zones: Iterable[tuple[int, bool]]) -> None:
+        book = self.screen.state.book
+        for part, (zone, short) in zip(self.screen.parts(slot), zones, strict=True):
+            book[part + layout.ZONE], book[part + layout.SHORT] = zone, short
+        self.screen.flag(slot, kernels.STANDS, kernels.BOXED)
+
+    def _mark_always(self, watched: Watched) -> bool:
+        """Let the screen know whether any tick concerns an account; say whether that is new."""
+        wanted = watched.always or watched.exact_only
+        was = bool(self.screen.flags(watched.slot) & kernels.ALWAYS)
+        flags = (kernels.ALWAYS, 0) if wanted else (0, kernels.ALWAYS)
+        self.screen.flag(watched.slot, *flags)
+        return wanted != was
+
     def _await(self, watched: Watched, keys: tuple[str, ...]) -> None:
-        for key in watched.form.awaited if watched.form is not None else ():
+        for key in watched.awaited:
             self._awaiting[key].discard(watched.account_id)
         for key in keys:
             self._awaiting.setdefault(key, set()).add(watched.account_id)
 
     def _without_prices(self, watched: Watched) -> None:
         self._await(watched, ())
-        watched.form = None
-        watched.standing = None
+        watched.awaited, watched.priced = (), False
+        self.screen.clear(watched.slot)
+        self.screen.flag(watched.slot, kernels.UNSEEN)
         self.census.mark(watched.slot, "unpriced")
         self._unpriced.add(watched.account_id)
-        self._pin(watched, False)
-        self.screen.clear(watched.slot)
-
-    def _pin(self, watched: Watched, wanted: bool) -> None:
-        for row in watched.pinned:
-            self._every_tick[row].discard(watched.account_id)
-        watched.pinned = watched.form.columns if wanted and watched.form is not None else ()
-        for row in watched.pinned:
-            self._every_tick.setdefault(row, set()).add(watched.account_id)

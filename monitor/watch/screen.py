@@ -1,156 +1,313 @@
-"""The screen: which boxes does a price leave? One row of floats a price, of those it concerns.
+"""The screen: records, boxes and edges of all accounts, and whom a price concerns.
 
-For every price and account that depends on it: the price its box was made at and the weight u of a
-relative move. `spent` is Σ u · |move| by account; below 1 nothing can have changed (see
-`monitor.watch.box`).
+Owns the arrays that the compiled loops work on, and their growth. Accounts stand in slots, prices in
+rows; the records of `monitor.watch.layout` lie one after the other in `book`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LIMIT", "Screen"]
+from monitor.ladder import Ladder
+from monitor.watch import edges as tree
+from monitor.watch import kernels, layout, scratch
+from monitor.watch.census import Census
+from monitor.watch.exposures import Form
+from monitor.watch.layout import pack
+from monitor.watch.state import Floats, State
 
-Floats = NDArray[np.float64]
+__all__ = ["Found", "Screen"]
 
-LIMIT = 1.0 - 1e-6
-"""Below 1 by more than the rounding that updates of `spent` can pile up between two boxes."""
+LOOKED_AT_ONCE = 2048
+"""Accounts that one call looks at before it comes back (H-8): about 4 ms of them."""
+_FADE_TICKS = 1 << 16
+"""After so many ticks what prices moved before counts half."""
+_FIRST_STIR = 1e-6
+_STEP = 16
+"""Records take room in steps of so many floats."""
 
 
-class _Row:
-    """One price: the accounts that depend on it, packed."""
+class Found(NamedTuple):
+    """Where a run of ticks stopped."""
 
-    __slots__ = ("inverse", "parts", "places", "slots", "used", "weights")
+    tick: int
+    """Its position in the run."""
+    slots: list[int]
+    """Those that floats cannot clear at that tick, in the order of their places."""
+    looked: int
+    """How many boxes were made anew."""
+    place: int
+    """Where that tick goes on; −1: it is done."""
 
-    def __init__(self) -> None:
-        self.places: dict[int, int] = {}
-        """Slot → place in the arrays."""
-        self.used = 0
-        self.slots = np.zeros(16, dtype=np.intp)
-        self.inverse = np.zeros(16)
-        self.weights = np.zeros(16)
-        self.parts = np.zeros(16)
 
-    def place(self, slot: int) -> int:
-        """Return where `slot` stands, at the end when it is new."""
-        found = self.places.get(slot)
-        if found is None:
-            if self.used == len(self.slots):
-                self._grow()
-            found = self.places[slot] = self.used
-            self.slots[found] = slot
-            self.used += 1
-        return found
-
-    def _grow(self) -> None:
-        more = len(self.slots)
-        self.slots = np.concatenate([self.slots, np.zeros(more, dtype=np.intp)])
-        self.inverse = np.concatenate([self.inverse, np.zeros(more)])
-        self.weights = np.concatenate([self.weights, np.zeros(more)])
-        self.parts = np.concatenate([self.parts, np.zeros(more)])
-
-    def moved(self, price: float) -> Floats:
-        """Return u · |move| of every account in this row if the price were `price`."""
-        moves: Floats = self.inverse[: self.used] * price
-        moves -= 1.0
-        np.abs(moves, out=moves)
-        moves *= self.weights[: self.used]
-        return moves
+def _longer(array: NDArray[np.generic], least: int, value: float = 0) -> NDArray[np.generic]:
+    """Return the array with at least twice the length, filled up with `value`."""
+    length = max(2 * len(array), least)
+    found = np.full((length, *array.shape[1:]), value, dtype=array.dtype)
+    found[: len(array)] = array
+    return found
 
 
 class Screen:
-    """`prices` holds the last price of each row; accounts stand in slots."""
+    """Where the accounts stand, in floats. One owner; not for several threads."""
 
-    def __init__(self, capacity: int = 1024) -> None:
+    def __init__(self, capacity: int = 64) -> None:
         self.rows: dict[str, int] = {}
         """Price key → row."""
-        self.prices: list[float] = []
-        self._rows: list[_Row] = []
-        self._boxes: list[tuple[int, ...]] = []
-        """Slot → rows in which it has a weight."""
-        self._spent = np.zeros(capacity)
-        self._free: list[int] = []
+        self.census = Census(capacity)
+        self.state = State(
+            edges=np.zeros((1024, 2)),
+            owners=np.zeros(1024, dtype=np.int32),
+            rows=np.zeros((16, 5), dtype=np.int64),
+            prices=np.zeros(16),
+            stir=np.zeros(16),
+            book=np.zeros(4096),
+            slots=np.zeros((capacity, 3), dtype=np.int64),
+            tables=np.zeros(256),
+            ratios=self.census.ratios,
+            codes=self.census.codes,
+            work=np.zeros((scratch.rows_for(16), 16)),
+            zones=np.zeros(32, dtype=np.int64),
+            stack=np.zeros(32, dtype=np.int64),
+            found=np.zeros(LOOKED_AT_ONCE, dtype=np.int64),
+        )
+        self._fields = tuple(self.state)
+        self._one = np.zeros(1, dtype=np.int64)
+        self._used_edges = self._used_book = self._used_tables = 0
+        self._used_slots = 0
+        self._free_slots: list[int] = []
+        self._free_records: dict[int, list[int]] = {}
+        self._free_blocks: dict[int, list[int]] = {}
+        self._tables: dict[tuple[object, ...], int] = {}
+        self._ladders: dict[int, Ladder] = {}
+        """Where a ladder stands in the tables."""
+        self._ticks = 0
+
+    # -- prices -------------------------------------------------------------------------------
 
     def row(self, key: str) -> int:
         """Return the row of a price key, made when it is new."""
         found = self.rows.get(key)
         if found is None:
             found = self.rows[key] = len(self.rows)
-            self.prices.append(0.0)
-            self._rows.append(_Row())
+            if found == len(self.state.prices):
+                self._grow("rows", "prices", "stir", least=found + 1)
+            self.state.rows[found, tree.FREE] = -1
         return found
+
+    def price(self, row: int, price: float) -> None:
+        """Take a first price, or one that concerns nobody."""
+        if not self.state.prices[row]:
+            self.state.stir[row] = _FIRST_STIR
+        self.state.prices[row] = price
+
+    def priced(self, rows: Sequence[int]) -> bool:
+        """Say whether there is a price in all of these rows."""
+        prices = self.state.prices
+        return all(prices[row] > 0.0 for row in rows)
+
+    def run(self, ticks: Floats, begin: int = 0, place: int = 0) -> Found:
+        """Take ticks, an array of (row, price), each a state of its own, as far as floats clear them.
+
+        Every row has had a price before. Goes on with what `Found` said where that tick was not done.
+        """
+        number, kept, looked, place = kernels.run(self._fields, ticks, begin, place)
+        self._ticks += number + 1 - begin
+        if self._ticks >= _FADE_TICKS:
+            self._ticks = 0
+            self.state.stir[:] *= 0.5
+        slots: list[int] = self.state.found[:kept].tolist() if kept else []
+        return Found(number, slots, looked, place)
+
+    def quiet(self, row: int, price: float) -> bool:
+        """Say whether a price concerns nobody."""
+        block = self.state.rows[row]
+        if not block[tree.ROOM]:
+            return True
+        low, high = self.state.edges[block[tree.ROOT]]
+        return bool(low <= price <= high)
+
+    # -- accounts -----------------------------------------------------------------------------
 
     def slot(self) -> int:
         """Return a free slot for an account."""
-        if self._free:
-            return self._free.pop()
-        self._boxes.append(())
-        if len(self._boxes) > len(self._spent):
-            self._spent = np.concatenate([self._spent, np.zeros(len(self._spent))])
-        return len(self._boxes) - 1
+        if self._free_slots:
+            return self._free_slots.pop()
+        found = self._used_slots
+        self._used_slots += 1
+        if found == len(self.state.slots):
+            self.census.reserve(2 * found)
+            slots = _longer(self.state.slots, 2 * found)
+            self._use(slots=slots, ratios=self.census.ratios, codes=self.census.codes)
+        return found
+
+    def put(self, slot: int, form: Form) -> None:
+        """Give a slot the record of a form; no price concerns it before it is looked at."""
+        record = np.array(pack(form, self._discounts, self._borrows))
+        self._room_to_work(form)
+        offset, space = self._offset(slot, len(record))
+        full = kernels.put(self._fields, slot, record, offset, space)
+        while full >= 0:
+            self._grow_row(full)
+            full = kernels.attach(self._fields, slot)
 
     def clear(self, slot: int) -> None:
-        """Forget the box in `slot`: no price concerns it until a new one is put."""
-        for number in self._boxes[slot]:
-            row = self._rows[number]
-            place = row.places[slot]
-            row.weights[place] = 0.0
-            row.parts[place] = 0.0
-        self._boxes[slot] = ()
-        self._spent[slot] = 0.0
+        """Take the record of a slot away."""
+        offset, space, _ = self.state.slots[slot].tolist()
+        if space:
+            kernels.put(self._fields, slot, np.zeros(0), 0, 0)
+            self._free_records.setdefault(space, []).append(offset)
+        self.state.slots[slot] = 0
 
     def release(self, slot: int) -> None:
         """Give a slot back."""
         self.clear(slot)
-        self._free.append(slot)
+        self.census.forget(slot)
+        self._free_slots.append(slot)
 
-    def put(self, slot: int, weights: Mapping[int, float]) -> None:
-        """Place a box, made at the present prices, in `slot`."""
-        self.clear(slot)
-        for number, weight in weights.items():
-            row = self._rows[number]
-            place = row.place(slot)
-            row.weights[place] = weight
-            row.inverse[place] = 1.0 / self.prices[number]
-            row.parts[place] = 0.0
-        self._boxes[slot] = tuple(weights)
+    def look(self, slot: int, why: int) -> int:
+        """Make the box of a slot at the present prices; say what came of it (`kernels.CLEARED` …)."""
+        self._one[0] = slot
+        kernels.survey(self._fields, self._one, why)
+        return int(self._one[0])
 
-    def weight(self, slot: int, number: int) -> float:
-        """Return the weight of one row in the box of `slot`; 0 where it has none."""
-        row = self._rows[number]
-        place = row.places.get(slot)
-        return 0.0 if place is None else float(row.weights[place])
+    def survey(self, slots: Sequence[int], why: int) -> list[int]:
+        """Do the same with many slots that have records."""
+        found = np.array(slots, dtype=np.int64)
+        kernels.survey(self._fields, found, why)
+        answers: list[int] = found.tolist()
+        return answers
 
-    def left(self, number: int, price: float) -> list[int]:
-        """Take a price; return the slots whose box it leaves, rising."""
-        self.move(number, price)
-        row = self._rows[number]
-        slots = row.slots[: row.used]
-        found: list[int] = slots[self._spent[slots] >= LIMIT].tolist()
-        found.sort()
+    def fence(self, slot: int, *, everything: bool) -> None:
+        """Let every tick of its prices concern a slot, or none."""
+        if self.state.slots[slot, kernels.SPACE]:
+            kernels.fence(self._fields, slot, np.inf if everything else -np.inf)
+
+    def interval(self, slot: int, row: int) -> tuple[float, float]:
+        """Return the prices of one row between which a slot need not be looked at."""
+        record = int(self.state.slots[slot, kernels.OFFSET])
+        count = int(self.state.book[record + layout.COLUMNS])
+        for number in range(count):
+            at = record + layout.HEAD + number * layout.COLUMN
+            if self.state.book[at + layout.ROW] == row:
+                place = self.state.rows[row, tree.START] + int(self.state.book[at + layout.PLACE])
+                low, high = self.state.edges[place].tolist()
+                return low, high
+        return -np.inf, np.inf
+
+    # -- flags, ladders and zones -------------------------------------------------------------
+
+    def flag(self, slot: int, on: int, off: int = 0) -> None:
+        """Set and unset flags of a slot."""
+        flags = int(self.state.slots[slot, kernels.FLAGS])
+        self.state.slots[slot, kernels.FLAGS] = (flags & ~off) | on
+
+    def flags(self, slot: int) -> int:
+        """Return the flags of a slot."""
+        return int(self.state.slots[slot, kernels.FLAGS])
+
+    def parts(self, slot: int) -> list[int]:
+        """Return where the parts of a record begin: the account's own, then isolated positions."""
+        book = self.state.book
+        record = int(self.state.slots[slot, kernels.OFFSET])
+        at = record + layout.HEAD + int(book[record + layout.COLUMNS]) * layout.COLUMN
+        found = [at]
+        for _ in range(int(book[record + layout.PARTS]) - 1):
+            at += int(book[at + layout.LENGTH])
+            found.append(at)
         return found
 
-    def any_left(self, extremes: Mapping[int, tuple[float, float]]) -> bool:
-        """Say whether any box could be left while each row moves anywhere in its (low, high).
+    def ladder(self, part: int) -> Ladder | None:
+        """Return the ladder that a part is looked at with."""
+        return self._ladders.get(int(self.state.book[part + layout.LADDER]))
 
-        Until its first tick in the batch a row stands where it stood, so that counts too: a price
-        on its way back to where the box was made frees nothing before it has come.
-        """
-        worst = self._spent[: len(self._boxes)].copy()
-        for number, (low, high) in extremes.items():
-            row = self._rows[number]
-            moved = np.maximum(row.moved(low), row.moved(high))
-            worst[row.slots[: row.used]] += np.maximum(moved - row.parts[: row.used], 0.0)
-        return bool((worst >= LIMIT).any())
+    def place_ladder(self, ladder: Ladder) -> int:
+        """Return where a ladder stands in the tables: its levels, then the codes of its bands."""
+        key = ("ladder", ladder)
+        known = self._tables.get(key)
+        if known is None:
+            codes = [float(Census.code(band)) for band in ladder.bands]
+            known = self._table(key, [float(len(ladder.floats)), *ladder.floats, *codes])
+            self._ladders[known] = ladder
+        return known
 
-    def move(self, number: int, price: float) -> None:
-        """Take a price, whoever it concerns."""
-        self.prices[number] = price
-        row = self._rows[number]
-        used = row.used
-        moved = row.moved(price)
-        self._spent[row.slots[:used]] += moved - row.parts[:used]
-        row.parts[:used] = moved
+    # -- inside -------------------------------------------------------------------------------
+
+    def _use(self, **arrays: NDArray[np.generic]) -> None:
+        self.state = self.state._replace(**arrays)
+        self._fields = tuple(self.state)
+
+    def _grow(self, *names: str, least: int) -> None:
+        self._use(**{name: _longer(getattr(self.state, name), least) for name in names})
+
+    def _table(self, key: tuple[object, ...], values: list[float]) -> int:
+        """Append to the tables."""
+        found = self._tables[key] = self._used_tables
+        self._used_tables += len(values)
+        if self._used_tables > len(self.state.tables):
+            self._grow("tables", least=self._used_tables)
+        self.state.tables[found : self._used_tables] = values
+        return found
+
+    def _discounts(self, tiers: tuple[tuple[float, ...], ...], minimum: float) -> int:
+        key = ("discounts", tiers, minimum)
+        known = self._tables.get(key)
+        if known is None:
+            values = [float(len(tiers)), minimum, *(x for tier in tiers for x in tier)]
+            known = self._table(key, values)
+        return known
+
+    def _borrows(self, tiers: tuple[tuple[float, ...], ...], _: float) -> int:
+        key = ("borrows", tiers)
+        known = self._tables.get(key)
+        if known is None:
+            known = self._table(key, [float(len(tiers)), *(x for tier in tiers for x in tier)])
+        return known
+
+    def _offset(self, slot: int, length: int) -> tuple[int, int]:
+        """Return where a record of this length may lie, and how much room it has there."""
+        offset, space, _ = self.state.slots[slot].tolist()
+        if length <= space <= 2 * length + _STEP:
+            return offset, space
+        if space:
+            self._free_records.setdefault(space, []).append(offset)
+        space = -(-length // _STEP) * _STEP
+        free = self._free_records.get(space)
+        if free:
+            return free.pop(), space
+        offset = self._used_book
+        self._used_book += space
+        if self._used_book > len(self.state.book):
+            self._grow("book", least=self._used_book)
+        return offset, space
+
+    def _grow_row(self, row: int) -> None:
+        """Give a row twice the places."""
+        old, room = self.state.rows[row, [tree.START, tree.ROOM]].tolist()
+        wanted = max(tree.ARITY, 2 * room)
+        free = self._free_blocks.get(wanted)
+        if free:
+            start = free.pop()
+        else:
+            start = self._used_edges
+            self._used_edges += tree.block(wanted)
+            if self._used_edges > len(self.state.edges):
+                self._grow("edges", "owners", least=self._used_edges)
+        kernels.grow(self._fields, row, start, wanted)
+        if room:
+            self._free_blocks.setdefault(room, []).append(old)
+
+    def _room_to_work(self, form: Form) -> None:
+        """Let the scratch space be large enough for every part of a form."""
+        width = len(form.columns)
+        for part in (form, *(part for _, part in form.apart)):
+            width = max(width, len(part.holdings))
+        if width > self.state.work.shape[1]:
+            width *= 2
+            self._use(work=np.zeros((scratch.rows_for(width), width)))
+        if 2 + 2 * len(form.apart) > len(self.state.zones):
+            self._use(zones=np.zeros(4 + 4 * len(form.apart), dtype=np.int64))

@@ -14,6 +14,7 @@ from monitor.engine import Decision, Engine
 from monitor.escalation import Episode
 from monitor.reference import Reference, load_reference
 from monitor.schema import Cause, Command, OrderCancel, Reduction, Tick
+from monitor.watch.screen import Found
 from tests.rules.reduction_world import (
     PRICES,
     START,
@@ -379,7 +380,8 @@ def test_h_3_the_sweep_finds_and_counts_what_the_watch_missed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     desk = Desk({"a": long("8200"), "b": long("90000")})
-    monkeypatch.setattr(desk.engine.watch, "concerned", lambda *_, **__: {})
+    deaf = Found(tick=0, slots=[], looked=0, place=-1)
+    monkeypatch.setattr(desk.engine.watch, "run", lambda *_: deaf)
     assert desk.tick(MARK, "59980") == []  # the watch is broken
     found = [c for _ in range(3) for s in desk.engine.sweep(1, desk.now) for c in s.commands]
     assert kinds(found) == [OPENED, WARNED]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,10 +21,8 @@ from monitor.margin import Figures, assess
 from monitor.prices import Price, PriceBook
 from monitor.reference import Reference, load_reference
 from monitor.schema import Cause
-from monitor.watch import Standing
-from monitor.watch.box import Box, make_box
+from monitor.watch import Standing, kernels
 from monitor.watch.floors import equity_floor, frozen_by_orders
-from monitor.watch.form import compile_form
 from tests.rules.reduction_world import account, d, order, price_book, raw_reference, with_orders
 from tests.support.markets import (
     Market,
@@ -45,39 +44,57 @@ class Boxed:
     def __init__(self, held: Account, ref: Reference, book: PriceBook) -> None:
         self.account, self.reference, self.book = held, ref, book
         self.engine = Engine(ref)
-        columns: dict[str, int] = {}
-        form = compile_form(held, ref, book, lambda key: columns.setdefault(key, len(columns)))
-        self.keys = list(columns)
-        prices = [float(book.prices[key].price) for key in self.keys]
+        self.engine.prices = book
+        watch = self.engine.watch
+        screen = watch.screen
+        for key, price in book.prices.items():
+            screen.price(screen.row(key), float(price.price))
+        self.watched = watch.put(held, ref, book)
         self.ladder = self.engine._ladders.of(held.mode, EVERY_LEVEL)
-        self.box: Box = make_box(form, prices, self.ladder.floats)
+        watch.arrange(self.watched, self.ladder, {}, quiet=False)
+        self.sure = watch.look(self.watched) == kernels.SURE
+        slot = self.watched.slot
+        self.ratio = self.watched.ratio
+        self.zone, self.short = int(screen.state.zones[0]), bool(screen.state.zones[1])
+        edges = {key: screen.interval(slot, row) for key, row in screen.rows.items()}
+        self.edges = {key: edge for key, edge in edges.items() if edge != (-np.inf, np.inf)}
+        self.keys = list(self.edges)
 
-    def figures(self, moves: Mapping[str, float] | None = None) -> Figures:
-        """Assess with every price in `moves` moved by its share of itself."""
+    def figures(self, prices: Mapping[str, float] | None = None) -> Figures:
+        """Assess with other prices."""
         book = PriceBook()
         book.prices = dict(self.book.prices)
-        for key, move in (moves or {}).items():
+        for key, price in (prices or {}).items():
             old = book.prices[key]
-            moved = old.price * (1 + Decimal(repr(move)))
-            book.prices[key] = Price(moved, old.ts, old.seq, old.offset)
+            book.prices[key] = Price(Decimal(repr(price)), old.ts, old.seq, old.offset)
         return assess(self.account, self.reference, book)
 
-    def exact(self, moves: Mapping[str, float] | None = None) -> Standing | None:
+    def exact(self, prices: Mapping[str, float] | None = None) -> Standing | None:
         """Return the standing at such prices."""
-        return exact_standing(self.engine, self.account, self.figures(moves), EVERY_LEVEL)
+        return exact_standing(self.engine, self.account, self.figures(prices), EVERY_LEVEL)
 
-    def to_the_rim(self, shares: Mapping[str, float]) -> dict[str, float]:
-        """Spend the whole box on the named prices, in these shares; the sign says which way."""
-        whole = sum(abs(share) for share in shares.values())
-        weights = {key: self.box.weights[self.keys.index(key)] for key in shares}
-        return {k: RIM * share / whole / weights[k] for k, share in shares.items()}
+    def at_the_rim(self, shares: Mapping[str, float]) -> dict[str, float]:
+        """Move the named prices towards their edges: -1 is the lower one, 1 the upper one."""
+        found = {}
+        for key, share in shares.items():
+            at = float(self.book.prices[key].price)
+            low, high = self.edges[key] if self.sure else (at, at)
+            found[key] = at + share * (at - low if share < 0 else high - at)
+        return found
 
     @property
     def believed(self) -> Standing:
-        return Standing(self.ladder, self.box.zone, self.box.short)
+        return Standing(self.ladder, self.zone, self.short)
 
     def story(self) -> str:
         return describe(self.account, assess(self.account, self.reference, self.book))
+
+
+def corner(rng: Random, boxed: Boxed) -> dict[str, float]:
+    """Return prices at a corner of the box, or on the way to one."""
+    keys = rng.sample(boxed.keys, min(rng.choice((1, 2, 3, 99, 99)), len(boxed.keys)))
+    way = rng.choice((RIM, RIM, rng.random()))
+    return boxed.at_the_rim({key: way * rng.choice((-1, 1)) for key in keys})
 
 
 @settings(max_examples=150, deadline=None)
@@ -88,20 +105,18 @@ def test_h_2_inside_the_box_nothing_changes(seed: int) -> None:
     held = wild_account(rng, "a", WILD, book)
     held.orders = {n: o for n, o in held.orders.items() if o.price is not None}
     boxed = Boxed(held, WILD, book)
-    if not boxed.box.sure:
+    if not boxed.sure:
         return
     centre = boxed.exact()
     assert boxed.believed == centre, boxed.story()
     for _ in range(12):
-        count = rng.choice((1, 1, 2, 3, len(boxed.keys)))
-        keys = rng.sample(boxed.keys, min(count, len(boxed.keys)))
-        moves = boxed.to_the_rim({key: rng.uniform(-1, 1) for key in keys})
-        assert boxed.exact(moves) == centre, (moves, boxed.story())
+        prices = corner(rng, boxed)
+        assert boxed.exact(prices) == centre, (prices, boxed.story())
 
 
-def asked(boxed: Boxed, moves: Mapping[str, float] | None = None) -> bool:
+def asked(boxed: Boxed, prices: Mapping[str, float] | None = None) -> bool:
     """Whether OC-2, OC-3 or IN-4 asks for anything, by decimals."""
-    figures = boxed.figures(moves)
+    figures = boxed.figures(prices)
     held, ref = boxed.account, boxed.reference
     cause = Cause(kind="sweep", ts=0)
     rules = {c.reason for c in due_cancels(held, figures, Context(ref, boxed.book, 0, cause))}
@@ -130,12 +145,11 @@ def test_h_2_inside_the_box_no_coin_comes_to_ask_for_anything(seed: int, borrows
     held.orders = {n: o for n, o in held.orders.items() if o.price is not None}
     near_a_floor(rng, held, assess(held, WILD, book))
     boxed = Boxed(held, WILD, book)
-    if not boxed.box.sure or asked(boxed):
+    if not boxed.sure or asked(boxed):
         return
     for _ in range(12):
-        keys = rng.sample(boxed.keys, min(rng.choice((1, 1, 2, 3)), len(boxed.keys)))
-        moves = boxed.to_the_rim({key: rng.uniform(-1, 1) for key in keys})
-        assert not asked(boxed, moves), (moves, boxed.story())
+        prices = corner(rng, boxed)
+        assert not asked(boxed, prices), (prices, boxed.story())
 
 
 @pytest.mark.parametrize(
@@ -148,16 +162,16 @@ def test_h_2_below_a_coins_floor_only_decimals_can_tell(cash: str, sure: bool) -
     held.auto_borrow = False
     ref = load_reference(raw_reference())
     boxed = Boxed(held, ref, price_book(ref))
-    assert boxed.box.sure is sure
+    assert boxed.sure is sure
     assert asked(boxed) is (cash == "99")
     if sure:
-        assert not asked(boxed, boxed.to_the_rim({"BTC-USDT-SWAP/mark": -1.0}))
+        assert not asked(boxed, boxed.at_the_rim({"BTC-USDT-SWAP/mark": -RIM}))
 
 
 def both_ways(boxed: Boxed) -> list[dict[str, float]]:
     """Return the rim's corners: each price alone, and all together, up and down."""
-    alone = [{key: sign} for key in boxed.keys for sign in (1.0, -1.0)]
-    return alone + [dict.fromkeys(boxed.keys, sign) for sign in (1.0, -1.0)]
+    alone = [{key: sign} for key in boxed.keys for sign in (RIM, -RIM)]
+    return alone + [dict.fromkeys(boxed.keys, sign) for sign in (RIM, -RIM)]
 
 
 LINEAR, INVERSE = ("BTC-USDT-SWAP", "100", "60000"), ("BTC-USD-SWAP", "-300", "58000")
@@ -210,10 +224,10 @@ def test_h_2_inside_the_box_of(name: str) -> None:
     ref = load_reference(raw_reference())
     boxed = Boxed(CASES[name], ref, price_book(ref))
     centre = boxed.exact()
-    assert boxed.box.sure
+    assert boxed.sure
     assert boxed.believed == centre
     for shares in both_ways(boxed):
-        assert boxed.exact(boxed.to_the_rim(shares)) == centre, shares
+        assert boxed.exact(boxed.at_the_rim(shares)) == centre, shares
 
 
 def test_h_2_inside_the_box_of_a_sale_far_above_the_market() -> None:
@@ -230,8 +244,8 @@ def test_h_2_inside_the_box_of_a_sale_far_above_the_market() -> None:
     assert figures.spot_order_loss > 0
     assert 6 < (figures.ratio or 0) < 7
     boxed = Boxed(held, WILD, book)
-    for sign in (1, -1):
-        assert boxed.exact(boxed.to_the_rim({"BTC-USD-SWAP/mark": sign})) == boxed.exact()
+    for sign in (RIM, -RIM):
+        assert boxed.exact(boxed.at_the_rim({"BTC-USD-SWAP/mark": sign})) == boxed.exact()
 
 
 def test_h_2_a_box_is_not_needlessly_small() -> None:
@@ -241,10 +255,12 @@ def test_h_2_a_box_is_not_needlessly_small() -> None:
     """
     ref = load_reference(raw_reference())
     boxed = Boxed(CASES["a long near the warning"], ref, price_book(ref))
-    mark = "BTC-USDT-SWAP/mark"
-    assert boxed.exact({mark: -0.00084}) != boxed.exact()
-    assert boxed.exact({mark: -0.00083}) == boxed.exact()
-    assert 0.0006 < 1 / boxed.box.weights[boxed.keys.index(mark)] < 0.00083
+    mark, at = "BTC-USDT-SWAP/mark", 60_000.0
+    assert boxed.exact({mark: at * (1 - 0.00084)}) != boxed.exact()
+    assert boxed.exact({mark: at * (1 - 0.00083)}) == boxed.exact()
+    low, high = boxed.edges[mark]
+    assert 0.0006 < 1 - low / at < 0.00083
+    assert high / at > 1.04  # a long gains of what rises: no level lies above
 
 
 def spot_debt(borrowed: str, interest: str, *tiers: tuple[str, str]) -> Boxed:
@@ -263,19 +279,19 @@ def test_mm_2_a_debt_at_a_tiers_bound_is_judged_in_decimals() -> None:
     assert 0.1 + 0.2 > 0.3
     at = spot_debt("0.1", "0.2", ("0.3", "0.5"), ("1000", "1"))
     above = spot_debt("0.1", "0.2000000000000000000000001", ("0.3", "0.5"), ("1000", "1"))
-    assert at.box.sure
-    assert above.box.sure
+    assert at.sure
+    assert above.sure
     # 57,000 − 0.3 of 0.3 × (0.5 + 1.5 × 0.001) and of 0.3 × (1 + 2 × 0.001)
-    assert at.box.ratio == pytest.approx(56_999.7 / 0.15045)
-    assert above.box.ratio == pytest.approx(56_999.7 / 0.3006)
+    assert at.ratio == pytest.approx(56_999.7 / 0.15045)
+    assert above.ratio == pytest.approx(56_999.7 / 0.3006)
 
 
 def test_mm_2_a_debt_that_moves_with_a_mark_at_a_tiers_bound_is_left_to_decimals() -> None:
     ref = load_reference(raw_reference())
     made = account({"USDT": "-999990", "BTC": "20"}, [("BTC-USDT-SWAP", "1", "61000")])
     boxed = Boxed(made, ref, price_book(ref))  # the loss of 10 brings it to 1,000,000
-    assert not boxed.box.sure
-    assert min(boxed.box.weights.values()) > 1e100  # whatever moves, it is looked at
+    assert not boxed.sure
+    assert set(boxed.edges.values()) == {(np.inf, -np.inf)}  # whatever ticks, it is looked at
 
 
 def free_of_charge() -> Reference:
@@ -293,10 +309,10 @@ def test_mr_1_where_the_ratio_may_begin_inside_the_box(cash: str) -> None:
     ref = free_of_charge()
     boxed = Boxed(account({"USDT": cash}, [LINEAR]), ref, price_book(ref))
     centre = boxed.exact()
-    if boxed.box.sure:
+    if boxed.sure:
         assert boxed.believed == centre
     for shares in both_ways(boxed):
-        assert boxed.exact(boxed.to_the_rim(shares)) == centre, shares
+        assert boxed.exact(boxed.at_the_rim(shares)) == centre, shares
 
 
 def test_h_2_figures_too_large_for_floats_are_left_to_decimals() -> None:
@@ -305,5 +321,5 @@ def test_h_2_figures_too_large_for_floats_are_left_to_decimals() -> None:
         ref, {"BTC-USDT-SWAP/mark": "1" + "0" * 140, "USDT-USD/index": "1" + "0" * 140}
     )
     boxed = Boxed(account({"USDT": "900"}, [LINEAR]), ref, book)
-    assert not boxed.box.sure
-    assert min(boxed.box.weights.values()) > 1e100
+    assert not boxed.sure
+    assert set(boxed.edges.values()) == {(np.inf, -np.inf)}

@@ -210,22 +210,21 @@ def test_h_3_a_batch_in_which_one_price_leaves_before_another_comes_back() -> No
     account.balance("USDT").borrowed = Decimal(19_000)
     account.borrow_leverage = {}
     arm(engine, [account])
-    weights = {
-        key: engine.watch.screen.weight(engine.entries["a"].watched.slot, row)
-        for key, row in engine.watch.screen.rows.items()
-    }
-
-    def moved(key: str, share: float) -> Decimal:
-        return market.last[key] * Decimal(repr(1 - share / weights[key]))
-
-    eth_anchor = market.last["ETH-USD/index"]
-    eth = market.tick("ETH-USD/index", moved("ETH-USD/index", 0.7))
-    assert engine.pass_over([eth], None)
+    btc, eth = market.last["BTC-USD/index"], market.last["ETH-USD/index"]
+    low = Decimal("0.85")
     batch = [
-        market.tick("BTC-USD/index", moved("BTC-USD/index", 0.7)),
-        market.tick("ETH-USD/index", eth_anchor),
+        market.tick("ETH-USD/index", eth * low),
+        market.tick("BTC-USD/index", btc * low),
+        market.tick("ETH-USD/index", eth),
+        market.tick("BTC-USD/index", btc),
     ]
-    assert not engine.pass_over(batch, None)
+    said = [c for d in engine.ticks(batch, None) for c in d.commands]
+    assert said
+    assert {c.cause.price for c in said if c.kind == "warning" and c.state == "entered"} == {btc * low}
+    fallen = said[0].inputs.ticks
+    assert fallen["ETH-USD/index"] == batch[0][1]
+    assert fallen["BTC-USD/index"] == batch[1][1]
+    nothing_missed(engine)
 
 
 def test_h_3_the_watch_spares_most_of_the_work() -> None:

@@ -1,0 +1,320 @@
+"""What the screen does with accounts in compiled code: place them, look at them, take ticks (H-2).
+
+Each function below without an underscore is called from Python and takes the fields of a `State` as a plain
+tuple, which is the cheapest way in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitor.watch import edges as tree
+from monitor.watch import layout as at
+from monitor.watch import scratch as on
+from monitor.watch.box import CLEAR, make_part, share_of
+from monitor.watch.compiled import compiled
+from monitor.watch.state import Floats, Numbers, State
+
+__all__ = [
+    "ALWAYS",
+    "BOXED",
+    "CLEARED",
+    "EVENT",
+    "FLAGS",
+    "OFFSET",
+    "ONLY_BOX",
+    "QUIET",
+    "SPACE",
+    "STANDS",
+    "SURE",
+    "TICK",
+    "UNSEEN",
+    "UNSURE",
+    "attach",
+    "fence",
+    "grow",
+    "put",
+    "run",
+    "survey",
+]
+
+Fields = tuple[Any, ...]
+"""The fields of a `State`."""
+
+OFFSET, SPACE, FLAGS = 0, 1, 2
+"""Of a slot."""
+UNSEEN, ALWAYS, QUIET, STANDS, BOXED = 1, 2, 4, 8, 16
+"""Flags: its book or the rules changed and it was not looked at since; any tick of its prices concerns
+it; nothing is open, and only a ratio can ask for anything; it is known where it stands, and that its
+box was made there."""
+_ENOUGH = 0.2
+"""A box with less than this left of its budget is made anew."""
+ONLY_BOX, EVENT, TICK = 0, 1, 2
+"""Why an account is looked at. Nothing is cleared for the first; for an event only what is quiet and
+above all levels; for a tick also what stands where it stood."""
+UNSURE, SURE, CLEARED = 0, 1, 2
+"""What came of it: only decimals can tell; floats are sure; and nothing follows."""
+_STIR_LEAST = 1e-14
+"""So that a price that never moved has a share of a box."""
+_NEVER, _EVERY = -float("inf"), float("inf")
+"""Lower edges; the upper ones are their opposites."""
+
+
+@compiled
+def _attach(s: State, slot: int) -> int:
+    """Give every column of a record a place; return a row that is full, or −1."""
+    record = s.slots[slot, OFFSET]
+    for c in range(int(s.book[record + at.COLUMNS])):
+        column = record + at.HEAD + c * at.COLUMN
+        if s.book[column + at.PLACE] < 0.0:
+            row = int(s.book[column + at.ROW])
+            place = tree.take_place(s.owners, s.rows[row], slot)
+            if place < 0:
+                return row
+            s.book[column + at.PLACE] = float(place)
+            tree.move(
+                s.edges, s.rows[row, tree.START], s.rows[row, tree.ROOM], place, _NEVER, -_NEVER
+            )
+    return -1
+
+
+@compiled
+def _detach(s: State, slot: int, wanted: Floats) -> None:
+    """Free the places of a slot's record, but for columns of the record `wanted`, which takes them over."""
+    record = s.slots[slot, OFFSET]
+    new = ends = at.HEAD
+    if len(wanted) > 0:
+        ends += int(wanted[at.COLUMNS]) * at.COLUMN
+    for c in range(int(s.book[record + at.COLUMNS])):
+        column = record + at.HEAD + c * at.COLUMN
+        row, place = int(s.book[column + at.ROW]), int(s.book[column + at.PLACE])
+        while new < ends and wanted[new + at.ROW] < row:
+            new += at.COLUMN
+        if new < ends and int(wanted[new + at.ROW]) == row:
+            wanted[new + at.PLACE] = float(place)
+        else:
+            start, room = s.rows[row, tree.START], s.rows[row, tree.ROOM]
+            tree.move(s.edges, start, room, place, _NEVER, -_NEVER)
+            tree.free_place(s.owners, s.rows[row], place)
+
+
+@compiled
+def put(fields: Fields, slot: int, record: Floats, offset: int, space: int) -> int:
+    """Let a slot have a record, of no length for none, at `offset`; else as `attach`."""
+    s = State(*fields)
+    if s.slots[slot, SPACE] > 0:
+        _detach(s, slot, record)
+    s.slots[slot, OFFSET], s.slots[slot, SPACE] = offset, space
+    s.slots[slot, FLAGS] &= ~BOXED
+    if space == 0:
+        return -1
+    for number in range(len(record)):
+        s.book[offset + number] = record[number]
+    return _attach(s, slot)
+
+
+@compiled
+def attach(fields: Fields, slot: int) -> int:
+    """Give every column of a slot's record a place that has none; return a row that is full, or −1."""
+    return _attach(State(*fields), slot)
+
+
+@compiled
+def grow(fields: Fields, row: int, start: int, room: int) -> None:
+    """Move a row's places to a larger block."""
+    s = State(*fields)
+    tree.grow(s.edges, s.owners, s.rows[row], start, room)
+
+
+@compiled
+def _fence(s: State, record: int, lower: float) -> None:
+    for c in range(int(s.book[record + at.COLUMNS])):
+        column = record + at.HEAD + c * at.COLUMN
+        row, place = int(s.book[column + at.ROW]), int(s.book[column + at.PLACE])
+        start, room = s.rows[row, tree.START], s.rows[row, tree.ROOM]
+        tree.move(s.edges, start, room, place, lower, -lower)
+
+
+@compiled
+def fence(fields: Fields, slot: int, lower: float) -> None:
+    """Let no price (−∞) or any (∞) concern a slot."""
+    s = State(*fields)
+    _fence(s, s.slots[slot, OFFSET], lower)
+
+
+@compiled
+def _make(s: State, record: int, columns: int) -> tuple[bool, bool, bool, float]:
+    """Make the box of a record; return (sure, stands where it stood, above all levels, ratio).
+
+    `zones` gets zone and OC-1's inequality of each part.
+    """
+    for c in range(columns):
+        row = int(s.book[record + at.HEAD + c * at.COLUMN + at.ROW])
+        s.work[on.P, c], s.work[on.STIR, c] = s.prices[row], s.stir[row] + _STIR_LEAST
+        s.work[on.ALL_DOWN, c] = s.work[on.ALL_UP, c] = 1.0
+        s.work[on.ALL_LOW, c] = s.work[on.ALL_HIGH, c] = 1.0
+        s.work[on.ALL_FALL, c] = s.work[on.ALL_RISE, c] = 0.0
+    sure = same = above = True
+    first = 0.0
+    part = record + at.HEAD + columns * at.COLUMN
+    for number in range(int(s.book[record + at.PARTS])):
+        zone, short, certain, ratio = make_part(s.book, part, s.tables, s.work, columns)
+        s.zones[2 * number], s.zones[2 * number + 1] = zone, int(short)
+        if number == 0:
+            first = ratio
+        sure = sure and certain
+        same = same and s.book[part + at.ZONE] == zone and (s.book[part + at.SHORT] > 0.0) == short
+        above = above and not short and zone == int(s.tables[int(s.book[part + at.LADDER])])
+        part += int(s.book[part + at.LENGTH])
+    return sure, same, above, first
+
+
+@compiled
+def _place(s: State, record: int, columns: int) -> None:
+    """Set the edges of the box just made, and keep what it takes to move it."""
+    total = 0.0
+    for c in range(columns):
+        fall, rise = s.work[on.ALL_FALL, c], s.work[on.ALL_RISE, c]
+        share = share_of(max(fall, rise), s.work[on.STIR, c])
+        s.work[on.SHARE, c] = share
+        total += share
+    for c in range(columns):
+        column = record + at.HEAD + c * at.COLUMN
+        row, price = int(s.book[column + at.ROW]), s.work[on.P, c]
+        s.book[column + at.ANCHOR] = price
+        s.book[column + at.FALL] = s.work[on.ALL_FALL, c]
+        s.book[column + at.RISE] = s.work[on.ALL_RISE, c]
+        s.book[column + at.PORTION] = s.work[on.SHARE, c] / total if total > 0.0 else 0.0
+        s.book[column + at.LOWEST] = price * (1.0 - s.work[on.ALL_LOW, c] * CLEAR)
+        s.book[column + at.HIGHEST] = price * (1.0 + s.work[on.ALL_HIGH, c] * CLEAR)
+        low = price * (1.0 - s.work[on.ALL_DOWN, c])
+        high = price * (1.0 + s.work[on.ALL_UP, c])
+        start, room = s.rows[row, tree.START], s.rows[row, tree.ROOM]
+        tree.move(s.edges, start, room, int(s.book[column + at.PLACE]), low, high)
+
+
+@compiled
+def _used(s: State, column: int, price: float) -> float:
+    """Return how much a price has used up, at most, since its box was made."""
+    move = price / s.book[column + at.ANCHOR] - 1.0
+    return s.book[column + at.RISE] * move if move > 0.0 else -s.book[column + at.FALL] * move
+
+
+@compiled
+def _move(s: State, record: int, columns: int) -> bool:
+    """Share what is left of a box's budget anew, where that is enough."""
+    left = CLEAR
+    for c in range(columns):
+        column = record + at.HEAD + c * at.COLUMN
+        price = s.prices[int(s.book[column + at.ROW])]
+        if price < s.book[column + at.LOWEST] or price > s.book[column + at.HIGHEST]:
+            return False
+        left -= _used(s, column, price)
+    if left < _ENOUGH:
+        return False
+    for c in range(columns):
+        column = record + at.HEAD + c * at.COLUMN
+        row, anchor = int(s.book[column + at.ROW]), s.book[column + at.ANCHOR]
+        budget = _used(s, column, s.prices[row]) + left * s.book[column + at.PORTION]
+        low, high = s.book[column + at.LOWEST], s.book[column + at.HIGHEST]
+        if s.book[column + at.FALL] > 0.0:
+            low = max(low, anchor * (1.0 - budget / s.book[column + at.FALL]))
+        if s.book[column + at.RISE] > 0.0:
+            high = min(high, anchor * (1.0 + budget / s.book[column + at.RISE]))
+        start, room = s.rows[row, tree.START], s.rows[row, tree.ROOM]
+        tree.move(s.edges, start, room, int(s.book[column + at.PLACE]), low, high)
+    return True
+
+
+@compiled
+def _look(s: State, slot: int, why: int) -> int:
+    """Make an account's box at the present prices; say what came of it."""
+    record, flags = s.slots[slot, OFFSET], s.slots[slot, FLAGS]
+    columns = int(s.book[record + at.COLUMNS])
+    if why == TICK and flags & (UNSEEN | ALWAYS | BOXED) == BOXED and _move(s, record, columns):
+        return CLEARED
+    sure, same, above, ratio = _make(s, record, columns)
+    s.ratios[slot] = ratio
+    flags &= ~BOXED
+    s.slots[slot, FLAGS] = flags
+    if not sure or flags & ALWAYS:
+        _fence(s, record, _EVERY)
+        return SURE if sure else UNSURE
+    _place(s, record, columns)
+    if why == TICK and same and flags & (UNSEEN | STANDS) == STANDS:
+        s.slots[slot, FLAGS] = flags | BOXED
+        return CLEARED
+    if why == ONLY_BOX or flags & QUIET == 0 or not above:
+        return SURE
+    _note(s, slot, record, columns)
+    return CLEARED
+
+
+@compiled
+def _note(s: State, slot: int, record: int, columns: int) -> None:
+    """Let an account stand where its box was found, with no OC-1."""
+    part = record + at.HEAD + columns * at.COLUMN
+    for number in range(int(s.book[record + at.PARTS])):
+        zone = s.zones[2 * number]
+        s.book[part + at.ZONE], s.book[part + at.SHORT] = float(zone), 0.0
+        if number == 0:
+            ladder = int(s.book[part + at.LADDER])
+            s.codes[slot] = int(s.tables[ladder + 1 + int(s.tables[ladder]) + zone])
+        part += int(s.book[part + at.LENGTH])
+    s.slots[slot, FLAGS] = (s.slots[slot, FLAGS] & ~UNSEEN) | STANDS | BOXED
+
+
+@compiled
+def survey(fields: Fields, slots: Numbers, why: int) -> None:
+    """Look at accounts; each entry of `slots` becomes what came of it."""
+    s = State(*fields)
+    for number in range(len(slots)):
+        slots[number] = _look(s, slots[number], why)
+
+
+@compiled
+def _concerned(s: State, row: int, place: int) -> tuple[int, int, int]:
+    """Look at those whom a row's price concerns, from `place` on, as many as `found` has room for.
+
+    Returns (how many are left in `found` since they were not cleared, how many were looked at, the
+    place to go on from or −1).
+    """
+    count, place = tree.left(
+        s.edges, s.owners, s.rows[row], s.prices[row], place, s.found, s.stack
+    )
+    kept = 0
+    for number in range(count):
+        slot = s.found[number]
+        if _look(s, slot, TICK) != CLEARED:
+            s.found[kept] = slot
+            kept += 1
+    return kept, count, place
+
+
+@compiled
+def run(fields: Fields, ticks: Floats, begin: int, place: int) -> tuple[int, int, int, int]:
+    """Take ticks, each (row, price), until one concerns somebody whom floats cannot clear.
+
+    Begins with tick `begin`, at `place` where a part of it is done. Stops when `found` holds somebody, or
+    when as many as it has room for were looked at. Returns (the tick it stopped at, how many stand in
+    `found`, how many were looked at, the place to go on from or −1 when that tick is done).
+    """
+    s = State(*fields)
+    looked = 0
+    for number in range(begin, len(ticks)):
+        row, price = int(ticks[number, 0]), ticks[number, 1]
+        before = s.prices[row]
+        if place == 0 and before != price:
+            if before > 0.0:
+                s.stir[row] += (price / before - 1.0) * (price / before - 1.0)
+            s.prices[row] = price
+        root = s.rows[row, tree.ROOT]
+        if s.rows[row, tree.ROOM] > 0 and (
+            s.edges[root, 0] > price or s.edges[root, 1] < price
+        ):
+            kept, count, place = _concerned(s, row, place)
+            looked += count
+            if kept > 0 or place >= 0 or looked >= len(s.found):
+                return number, kept, looked, place
+        place = 0
+    return len(ticks) - 1, 0, looked, -1

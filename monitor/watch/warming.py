@@ -1,0 +1,31 @@
+"""Compiled code is loaded, or compiled and kept, before it stands in the way of a tick."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from monitor.ladder import Ladder
+from monitor.watch import kernels, layout
+from monitor.watch.exposures import NO_FLOOR, Debt, Form, Holding
+from monitor.watch.screen import Screen
+
+__all__ = ["warm"]
+
+_LADDER = Ladder((), (), ("normal",))
+
+
+def warm() -> None:
+    """Have every compiled loop run once: some seconds the first time, well below one afterwards."""
+    screen = Screen()
+    row = screen.row("warm")
+    screen.price(row, 1.0)
+    debt = Debt(0.0, 0.0, 0.0, 0.0, 0.0)
+    coin = Holding(row, -1, 1.0, 1.0, debt, True, False, (), 1.0, 0.0, 0.0, (), 1.0, NO_FLOOR)
+    slot = screen.slot()
+    screen.put(slot, Form(False, 0.0, ("warm",), (coin,), (), (), False, False, (row,)))
+    for part in screen.parts(slot):
+        screen.state.book[part + layout.LADDER] = screen.place_ladder(_LADDER)
+    screen.look(slot, kernels.ONLY_BOX)
+    screen.fence(slot, everything=True)
+    screen.run(np.array([[row, 1.0]]))
+    screen.release(slot)
