@@ -192,6 +192,16 @@ class Account(msgspec.Struct, omit_defaults=True):
         twin.orders = dict(self.orders)
         return twin
 
+    def is_known_to(self, reference: Reference) -> bool:
+        """Say whether a reference set knows all that the account holds and orders."""
+        currencies, instruments = reference.currencies, reference.instruments
+        return (
+            all(name in currencies or name == "USD" for name in self.balances)
+            and all(held.instrument in instruments for held in self.positions.values())
+            and all(held.instrument in instruments for held in self.isolated.values())
+            and all(order.instrument in instruments for order in self.orders.values())
+        )
+
     def unknown_to(self, reference: Reference) -> list[str]:
         """Return what the account holds or orders that a reference set does not (or no longer) know."""
         instruments = {p.instrument for p in self.positions.values()}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from monitor.account import Account
 from monitor.conversion import excesses
-from monitor.engine.asks import Asks, asks_of, is_past_a_total
+from monitor.engine.asks import is_past_a_total
 from monitor.engine.entry import Decision, Entry
 from monitor.escalation import Context, Episode, decide, decide_isolated
 from monitor.ladder import Ladder, Ladders
@@ -46,17 +45,12 @@ class Deciding:
 
     def put(self, entry: Entry) -> None:
         """Take an account whose book, or whose reference data, changed."""
-        entry.asks = self.asks_of(entry.account)
         if entry.account.known:
             entry.watched = self.watch.put(entry.account, self.reference, self.prices)
 
-    def asks_of(self, account: Account) -> Asks:
-        """Return what the account may be told whatever its ratio."""
-        return asks_of(account, self.reference)
-
     def past_a_total(self, entry: Entry) -> bool:
         """OC-3: whether a total is past its limit in a coin that the account's orders may borrow."""
-        return is_past_a_total(entry.account, entry.asks, self.reference, self.totals)
+        return is_past_a_total(entry.account, self.reference, self.totals)
 
     def ladder(self, entry: Entry) -> Ladder:
         """Return the levels that matter to the account's own ratio now."""
@@ -81,7 +75,8 @@ class Deciding:
             return False
         if cause.kind == "tick" and standing == watched.standing and not watched.unseen:
             return True
-        if standing.above_all and not entry.open and not entry.asks.ever:
+        asked = watched.form is None or watched.form.asked or self.past_a_total(entry)
+        if standing.above_all and not entry.open and not asked:
             self.watch.decided(watched, standing, always=False)
             return True
         return False

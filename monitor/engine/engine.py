@@ -59,7 +59,6 @@ class Engine(Deciding):
         watched = self.watch.put(account, self.reference, self.prices)
         self.watch.census.group(watched.slot, partition)
         entry = Entry(account, episode, dict(isolated or {}), partition, watched)
-        entry.asks = self.asks_of(account)
         self.entries[account.account_id] = entry
         self.partitions.setdefault(partition, {})[account.account_id] = entry
         self._set_timer(entry)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import msgspec
 
 from monitor.account import Account, Refusal
-from monitor.engine.asks import NOTHING, Asks
 from monitor.escalation import Episode, next_deadline
 from monitor.schema import Command
 from monitor.schema.interest import InterestNotice
@@ -20,7 +19,7 @@ __all__ = ["Decision", "Entry"]
 class Entry:
     """One owned account."""
 
-    __slots__ = ("account", "asks", "deadline", "episode", "isolated", "partition", "watched")
+    __slots__ = ("account", "deadline", "episode", "isolated", "partition", "watched")
 
     def __init__(
         self,
@@ -37,7 +36,6 @@ class Entry:
         """Key of an isolated position → its episode, where it ever had one (MR-3)."""
         self.partition = partition
         self.watched = watched
-        self.asks: Asks = NOTHING
         self.deadline: int | None = None
 
     @property

@@ -14,7 +14,7 @@ from monitor.schema.commands import Band
 from monitor.watch.box import make_box
 from monitor.watch.census import Census
 from monitor.watch.exposures import Form
-from monitor.watch.form import compile_form
+from monitor.watch.form import FormCompiler
 from monitor.watch.screen import Screen
 
 __all__ = ["IsolatedStanding", "Standing", "Watch", "Watched"]
@@ -83,6 +83,7 @@ class Watch:
         self._every_tick: dict[int, set[str]] = {}
         self._awaiting: dict[str, set[str]] = {}
         """Price key → accounts whose form changes with its first price."""
+        self._compiler: FormCompiler | None = None
 
     def put(self, account: Account, reference: Reference, prices: PriceBook) -> Watched:
         """Take an account whose book, or whose reference data, changed."""
@@ -96,10 +97,13 @@ class Watch:
         watched.unseen = True
         if not account.known:
             return watched  # nothing but events that wait
-        if account.unknown_to(reference):
+        if not account.is_known_to(reference):
             self._without_prices(watched)
             return watched
-        form = compile_form(account, reference, prices, self.screen.row)
+        compiler = self._compiler
+        if compiler is None or not compiler.serves(reference, prices):
+            compiler = self._compiler = FormCompiler(reference, prices, self.screen.row)
+        form = compiler.compile(account)
         if any(self.screen.prices[row] <= 0.0 for row in form.columns):
             self._without_prices(watched)
             return watched
