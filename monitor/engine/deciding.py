@@ -45,41 +45,50 @@ class Deciding:
 
     def put(self, entry: Entry) -> None:
         """Take an account whose book, or whose reference data, changed."""
-        if entry.account.known:
-            entry.watched = self.watch.put(entry.account, self.reference, self.prices)
+        if entry.known:
+            entry.watched = self.watch.put(entry.read(), self.reference, self.prices)
 
     def past_a_total(self, entry: Entry) -> bool:
         """OC-3: whether a total is past its limit in a coin that the account's orders may borrow."""
-        return is_past_a_total(entry.account, self.reference, self.totals)
+        return self.totals is not None and is_past_a_total(
+            entry.read(), self.reference, self.totals
+        )
 
     def ladder(self, entry: Entry) -> Ladder:
         """Return the levels that matter to the account's own ratio now."""
-        return self._ladders.of(entry.account.mode, entry.episode)
+        return self._ladders.of(entry.mode, entry.episode if entry.open else _FRESH)
 
     def _ladder_apart(self, entry: Entry, key: str) -> Ladder:
         """MR-3: return the levels that matter to an isolated position's ratio now."""
-        return self._ladders.of(entry.account.mode, entry.isolated.get(key, _FRESH))
+        own = entry.isolated.get(key, _FRESH) if entry.open else _FRESH
+        return self._ladders.of(entry.mode, own)
 
     def look(self, entry: Entry) -> Standing | None:
         """Make the account's box anew; return where it stands if floats are sure."""
         form = entry.watched.form
-        apart = form.apart if form is not None else ()
-        ladders = {key: self._ladder_apart(entry, key) for key, _ in apart}
+        ladders: dict[str, Ladder] = {}
+        if form is not None and form.apart:
+            ladders = {key: self._ladder_apart(entry, key) for key, _ in form.apart}
         return self.watch.look(entry.watched, self.ladder(entry), ladders)
 
-    def clear(self, entry: Entry, cause: Cause) -> bool:
-        """Say whether floats are sure that nothing follows of looking at the account now."""
+    def clear(self, entry: Entry, *, ticked: bool = False) -> bool:
+        """Say whether floats are sure that nothing follows of looking at the account now.
+
+        `ticked`: prices have moved, and nothing else.
+        """
         watched = entry.watched
         standing = self.look(entry)
         if standing is None or watched.always:
             return False
-        if cause.kind == "tick" and standing == watched.standing and not watched.unseen:
+        if ticked and standing == watched.standing and not watched.unseen:
             return True
-        asked = watched.form is None or watched.form.asked or self.past_a_total(entry)
-        if standing.above_all and not entry.open and not asked:
-            self.watch.decided(watched, standing, always=False)
-            return True
-        return False
+        form = watched.form
+        if form is None or form.asked or entry.open or not standing.above_all:
+            return False
+        if form.cancellable and self.past_a_total(entry):
+            return False
+        self.watch.decided(watched, standing, always=False)
+        return True
 
     def decide(
         self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
@@ -88,7 +97,7 @@ class Deciding:
 
         Returns where it stood before the decision; None when it is unpriced.
         """
-        account, watched = entry.account, entry.watched
+        account, watched = entry.read(), entry.watched
         figures = assess(account, self.reference, self.prices)
         self.assessed += 1
         if figures.unpriced:
@@ -118,7 +127,7 @@ class Deciding:
         if entry.waits_for_price or self.past_a_total(entry):
             return True
         idle = not entry.episode.pending and not entry.episode.capped
-        return idle and bool(excesses(entry.account, figures, self.reference))  # IN-4
+        return idle and bool(excesses(entry.read(), figures, self.reference))  # IN-4
 
     def _standing(self, entry: Entry, figures: Figures) -> Standing:
         form = entry.watched.form

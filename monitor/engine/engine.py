@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from monitor.account import GAP_MS, Account, EventSource, expire_unknown, take
 from monitor.engine.deciding import Deciding
 from monitor.engine.entry import Decision, Entry
+from monitor.engine.resting import Awake, Stored
 from monitor.escalation import Episode, observe
 from monitor.interest import Interest
 from monitor.limits import Totals
@@ -33,6 +34,7 @@ class Engine(Deciding):
         super().__init__(reference)
         self.entries: dict[str, Entry] = {}
         self.partitions: dict[int, dict[str, Entry]] = {}
+        self.awake = Awake()
         self.armed: set[int] = set()
         """Partitions whose accounts may be commanded (H-6)."""
         self.now = 0
@@ -51,17 +53,23 @@ class Engine(Deciding):
         episode: Episode,
         partition: int,
         isolated: Mapping[str, Episode] | None = None,
-    ) -> None:
+        *,
+        kept: bytes | None = None,
+    ) -> Entry:
         """Take an account read from the journal; it is looked at when its partition is armed.
 
-        `isolated`: key → episode of its isolated positions.
+        `isolated`: key → episode of its isolated positions; `kept`: the record that all this was
+        decoded from.
         """
+        self.awake.trim()
         watched = self.watch.put(account, self.reference, self.prices)
         self.watch.census.group(watched.slot, partition)
-        entry = Entry(account, episode, dict(isolated or {}), partition, watched)
+        stored = Stored(account, episode, dict(isolated or {}))
+        entry = Entry(stored, partition, watched, self.awake, kept)
         self.entries[account.account_id] = entry
         self.partitions.setdefault(partition, {})[account.account_id] = entry
         self._set_timer(entry)
+        return entry
 
     def release(self, partition: int) -> None:
         """Forget a partition and all its accounts."""
@@ -74,6 +82,7 @@ class Engine(Deciding):
         """Switch to another reference set; every account must be examined afterwards."""
         super().use(reference)
         for entry in self.entries.values():
+            self.awake.trim()
             self.put(entry)
 
     def use_totals(self, totals: Totals | None) -> list[str]:
@@ -81,17 +90,22 @@ class Engine(Deciding):
         self.totals = totals
         if totals is None:
             return []
-        return [name for name, entry in self.entries.items() if self.past_a_total(entry)]
+        found = []
+        for name, entry in self.entries.items():
+            self.awake.trim()
+            if self.past_a_total(entry):
+                found.append(name)
+        return found
 
     # -- what comes in ------------------------------------------------------------------------
 
     def event(self, event: AccountEvent, source: EventSource, value: str, now: int) -> Decision:
         """Take one account event. Nothing is raised for what it contains."""
         now = self._tick_over(now)
+        self.awake.trim()
         entry = self.entries.get(event.account_id)
         if entry is None:
-            self.adopt(Account(event.account_id), Episode(), source.partition)
-            entry = self.entries[event.account_id]
+            entry = self.adopt(Account(event.account_id), Episode(), source.partition)
         account = entry.account
         observer = self.interest.observer(account, self.reference)
         taken = take(account, event, source, value, self.reference, now, observer)
@@ -100,14 +114,18 @@ class Engine(Deciding):
         if taken.outcome == "repeat" and not decision.notices:
             return decision
         decision.dirty = True
-        for applied in taken.applied:
-            for episode in entry.episodes:
-                observe(account, episode, applied)
+        if entry.open:
+            for applied in taken.applied:
+                for episode in entry.episodes:
+                    observe(account, episode, applied)
         self._set_timer(entry)
         if taken.applied or decision.notices:
             self.put(entry)
-            funding = any(isinstance(e, Transfer) and e.kind == "funding" for e in taken.applied)
-            self._examine(entry, decision, _cause_of(event), now, funding=funding)  # IN-5
+            if not self._may_decide(entry):
+                self.watch.mute(entry.watched)  # arming its partition examines it again
+            elif not self.clear(entry):
+                funding = any(_is_funding(applied) for applied in taken.applied)  # IN-5
+                self._decide(entry, decision, _cause_of(event), now, funding=funding)
         return decision
 
     def ticks(self, batch: Sequence[tuple[TickLike, int]], now: int | None) -> list[Decision]:
@@ -159,6 +177,7 @@ class Engine(Deciding):
         now = self._tick_over(now)
         found: list[Decision] = []
         while self._timers and self._timers[0][0] <= now and len(found) < DUE_AT_ONCE:
+            self.awake.trim()
             deadline, account_id = heapq.heappop(self._timers)
             entry = self.entries.get(account_id)
             if entry is None or entry.deadline != deadline:
@@ -182,6 +201,7 @@ class Engine(Deciding):
         for account_id in account_ids:
             entry = self.entries.get(account_id)
             if entry is not None:
+                self.awake.trim()
                 decision = Decision(account_id, entry.partition)
                 self._examine(entry, decision, cause, self.now)
                 if cause.kind != "tick":  # arming a partition arms its interest
@@ -202,6 +222,7 @@ class Engine(Deciding):
             entry = self.entries.get(account_id)
             if entry is None or not self._may_decide(entry):
                 continue
+            self.awake.trim()
             believed = None if entry.watched.unseen else entry.watched.standing
             decision = Decision(account_id, entry.partition)
             stood = self._decide(entry, decision, Cause(kind="sweep", ts=now), now)
@@ -215,7 +236,7 @@ class Engine(Deciding):
 
     def figures(self, account_id: str) -> Figures:
         """Assess one account exactly, at the present prices. Raises KeyError when not owned."""
-        return assess(self.entries[account_id].account, self.reference, self.prices)
+        return assess(self.entries[account_id].read(), self.reference, self.prices)
 
     def band(self, entry: Entry) -> Band | None:
         """Return the band the account was last found in; None when it is unpriced."""
@@ -259,20 +280,19 @@ class Engine(Deciding):
         if changed:
             again += self.watch.rerouted(changed)
         for account_id in again:
+            self.awake.trim()
             self.put(self.entries[account_id])
         return list(dict.fromkeys(named + again))
 
-    def _examine(
-        self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
-    ) -> None:
+    def _examine(self, entry: Entry, decision: Decision, cause: Cause, now: int) -> None:
         """Clear the account in floats, or decide on it in decimals."""
         if not self._may_decide(entry):
             self.watch.mute(entry.watched)  # arming its partition examines it again
-        elif not self.clear(entry, cause):
-            self._decide(entry, decision, cause, now, funding=funding)
+        elif not self.clear(entry, ticked=cause.kind == "tick"):
+            self._decide(entry, decision, cause, now)
 
     def _may_decide(self, entry: Entry) -> bool:
-        return entry.account.known and entry.partition in self.armed
+        return entry.partition in self.armed and entry.known
 
     def _decide(
         self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
@@ -315,16 +335,24 @@ class Engine(Deciding):
         return account.gap_since + int(GAP_MS * self.reference.policy.time_scale)
 
     def _set_timer(self, entry: Entry, *, not_before: int | None = None) -> None:
-        times = [entry.next_deadline(), self._gap_deadline(entry.account)]
+        account = entry.read()
+        deadline = entry.next_deadline()
+        gap = self._gap_deadline(account)
+        if gap is not None and (deadline is None or gap < deadline):
+            deadline = gap
         if self._may_decide(entry):
-            times.append(self.interest.next_time(entry.account, self.reference, self.now))
-        known = [t for t in times if t is not None]
-        deadline = min(known) if known else None
+            interest = self.interest.next_time(account, self.reference, self.now)
+            if interest is not None and (deadline is None or interest < deadline):
+                deadline = interest
         if deadline is not None and not_before is not None and deadline <= self.now:
             deadline = not_before
         if deadline is not None and deadline != entry.deadline:
-            heapq.heappush(self._timers, (deadline, entry.account.account_id))
+            heapq.heappush(self._timers, (deadline, entry.account_id))
         entry.deadline = deadline
+
+
+def _is_funding(event: AccountEvent) -> bool:
+    return isinstance(event, Transfer) and event.kind == "funding"
 
 
 def _cause_of(event: AccountEvent) -> Cause:

@@ -11,12 +11,7 @@ from decimal import Decimal
 from monitor.account.isolated import isolated_leverage
 from monitor.account.state import Account, Balance, OpenOrder
 from monitor.contracts import order_fee, trade_value
-from monitor.currency import (
-    borrow_leverage,
-    counts_as_collateral,
-    liability,
-    potential_borrowing,
-)
+from monitor.currency import counts_as_collateral, liability, potential_borrowing
 from monitor.exact import ONE, ZERO
 from monitor.margin.derivative_orders import cross_leverage, opening_parts
 from monitor.prices import PriceBook
@@ -98,35 +93,18 @@ class _Compilation:
         self.cancellable = _NO_COINS
 
     def run(self) -> Form:
-        account, tables = self.account, self.tables
-        names = self.names
-        for name, balance in account.balances.items():
-            if balance.is_empty() or self._counts_nothing(name, balance):
-                continue
-            names[name] = len(names)
+        account = self.account
+        self._held()
         if account.orders:
-            self.cancellable = frozen_by_orders(account, tables.reference)
-            orders = [order for _, order in sorted(account.orders.items())]
-            listed = [tables.listed(order.instrument) for order in orders]
-            self._contracts(
-                [
-                    (order, found)
-                    for order, found in zip(orders, listed, strict=True)
-                    if not found.is_spot and order.margin_mode == "cross"
-                ]
-            )
-            for order, found in zip(orders, listed, strict=True):
-                if found.is_spot and order.margin_mode != "isolated":
-                    self._spot_order(order, found)
-            self._isolated([order for order in orders if order.margin_mode == "isolated"])
+            self._orders()
         else:
             if account.positions:
                 self._contracts([])
             if account.isolated:
                 self._isolated([])
-        if self.settling and tables.reference.policy.anticipate_funding:
+        if self.settling and self.tables.reference.policy.anticipate_funding:
             self.exact_only = True  # CU-4: what is frozen moves with the marks
-        holdings = tuple([self._holding_of(name) for name in names])
+        holdings = self._holdings()
         columns = self.apart
         for holding in holdings:
             columns.add(holding.column)
@@ -137,8 +115,8 @@ class _Compilation:
         return Form(
             account.auto_borrow,
             self.takers.spot_rate,
-            (*names, *self.others),
-            holdings,
+            (*self.names, *self.others),
+            tuple(holdings),
             tuple(self.contracts),
             tuple(self.spot_orders),
             bool(self.cancellable),
@@ -148,6 +126,42 @@ class _Compilation:
             tuple(self.parts),
             self.asked,
         )
+
+    def _held(self) -> None:
+        """Name the coins that are held or owed, but those that count nothing: priced or not, a positive
+        coin that counts 0 changes no ratio (PX-3).
+        """
+        account, names = self.account, self.names
+        currencies = self.tables.reference.currencies
+        for name, balance in account.balances.items():
+            if not (balance.borrowed or balance.accrued_interest):
+                cash = balance.cash
+                if not cash:
+                    continue
+                positive = cash > ZERO and name != "USD"
+                if positive and not counts_as_collateral(account, name, currencies[name]):
+                    continue
+            names[name] = len(names)
+
+    def _orders(self) -> None:
+        account, listed = self.account, self.tables.listed
+        self.cancellable = frozen_by_orders(account, self.tables.reference)
+        contracts, isolated = [], []
+        spot = []
+        for _, order in sorted(account.orders.items()):
+            found = listed(order.instrument)
+            if order.margin_mode == "isolated":
+                isolated.append(order)
+            elif found.is_spot:
+                spot.append((order, found))
+            else:
+                contracts.append((order, found))
+        if contracts or account.positions:
+            self._contracts(contracts)
+        for order, found in spot:
+            self._spot_order(order, found)
+        if isolated or account.isolated:
+            self._isolated(isolated)
 
     # -- isolated positions and options -----------------------------------------------------------
 
@@ -312,53 +326,58 @@ class _Compilation:
 
     # -- coins ------------------------------------------------------------------------------------
 
-    def _counts_nothing(self, name: str, balance: Balance) -> bool:
-        """PX-3: a positive coin that counts 0 changes no ratio, priced or not."""
-        if balance.cash <= 0 or balance.borrowed or balance.accrued_interest or name == "USD":
-            return False
-        entry = self.tables.reference.currencies[name]
-        return not counts_as_collateral(self.account, name, entry)
-
     def _holding(self, name: str) -> int:
         return self.names.setdefault(name, len(self.names))
 
-    def _holding_of(self, name: str) -> Holding:
-        account = self.account
-        coin = self.tables.coin(name)
-        balance = account.balances.get(name, _NOTHING)
-        cash = balance.cash
-        with_, without, fees = self.frozen.get(name, _NO_FROZEN)
-        frozen = with_ + without
-        settles = name in self.settling
-        if self.settling and quota_moves(account, self.tables.reference, name, self.settling):
-            self.exact_only = True
-        net = float(cash)
-        if balance.borrowed or balance.accrued_interest:
-            net = float(cash - balance.borrowed - balance.accrued_interest)
-            debt = None if settles else self._debt(name, coin, balance)
-        elif settles:
-            debt = None
-        else:
-            # Cash that covers what is frozen owes and borrows nothing (CU-6, CU-7), and asks for
-            # nothing: most coins of most accounts.
-            covered = cash >= frozen
-            debt = coin.owes_nothing if covered else self._debt(name, coin, balance)
-        return Holding(
-            coin.column,
-            coin.bridge,
-            float(cash),
-            net,
-            debt,
-            counts_as_collateral(account, name, coin.entry),
-            coin.by_value,
-            coin.discount,
-            coin.minimum_rate,
-            float(frozen) if frozen else 0.0,
-            float(fees) if fees else 0.0,
-            coin.borrow,
-            1.0 / float(borrow_leverage(account, name)),
-            self._floor(name, frozen) if settles else NO_FLOOR,
-        )
+    def _holdings(self) -> list[Holding]:
+        account, coin_of, frozen_of = self.account, self.tables.coin, self.frozen
+        settling, balances, leverages = self.settling, account.balances, account.borrow_leverage
+        everywhere = leverages.get("*", ONE)
+        found = []
+        for name in self.names:
+            coin = coin_of(name)
+            balance = balances.get(name, _NOTHING)
+            cash = balance.cash
+            held = net = float(cash)
+            frozen = fees = ZERO
+            if name in frozen_of:
+                with_, without, fees = frozen_of[name]
+                frozen = with_ + without
+            debt: Debt | None = None
+            floor = NO_FLOOR
+            in_debt = balance.borrowed or balance.accrued_interest
+            if in_debt:
+                net = float(cash - balance.borrowed - balance.accrued_interest)
+            if name in settling:
+                floor = self._floor(name, frozen)
+            elif in_debt or cash < frozen:
+                debt = self._debt(name, coin, balance)
+            else:
+                # Cash that covers what is frozen owes and borrows nothing (CU-6, CU-7), and asks for
+                # nothing: most coins of most accounts.
+                debt = coin.owes_nothing
+            adds = settling and coin.entry.quota_adds_available_of
+            if adds and quota_moves(account, self.tables.reference, name, settling):
+                self.exact_only = True
+            found.append(
+                Holding(
+                    coin.column,
+                    coin.bridge,
+                    held,
+                    net,
+                    debt,
+                    counts_as_collateral(account, name, coin.entry),
+                    coin.by_value,
+                    coin.discount,
+                    coin.minimum_rate,
+                    float(frozen) if frozen else 0.0,
+                    float(fees) if fees else 0.0,
+                    coin.borrow,
+                    1.0 / float(leverages.get(name, everywhere)),
+                    floor,
+                )
+            )
+        return found
 
     def _floor(self, name: str, frozen: Decimal) -> float:
         """How low marks may bring the coin's equity before it asks for something."""

@@ -181,12 +181,12 @@ class Counting:
         entry = engine.entries.get(account_id)
         if part is None:
             return
-        if entry is None or not entry.account.known:
+        if entry is None or not entry.known:
             part.marked.pop(account_id, None)
-        elif _may_borrow(entry.account):
-            self.note(partition, entry.account, engine.figures(account_id))
+        elif _may_borrow(entry.read()):
+            self.note(partition, entry.read(), engine.figures(account_id))
         else:
-            part.put(entry.account, {})
+            part.put(entry.read(), {})
 
     def _come_again(self, account: Account, *, moving: bool) -> None:
         """Put an account that prices alone can make borrow into its line."""

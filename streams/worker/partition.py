@@ -6,34 +6,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 import structlog
 
-from monitor.account import Account
 from monitor.engine import Decision, Engine
-from monitor.escalation import Episode
+from monitor.engine.resting import decode_stored
 from monitor.schema import PartitionSpan
 from streams.intake import Received
 from streams.journal import CommandOut, JournalError, PartitionWriter
 from streams.topics import Topics
 from streams.worker.messages import command_out, notice_out, refusal_out
 
-__all__ = ["OwnedPartition", "Stored"]
+__all__ = ["OwnedPartition"]
 
 log = structlog.get_logger(__name__)
-
-
-class Stored(msgspec.Struct, omit_defaults=True):
-    """An account's record in the journal: its book and its episodes."""
-
-    account: Account
-    episode: Episode
-    isolated: dict[str, Episode] = {}
-    """MR-3: key of an isolated position → its episode, where it ever had one."""
-
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Stored).decode
 
 
 @dataclass(slots=True)
@@ -88,10 +73,11 @@ class OwnedPartition:
 
     def adopt(self, state: bytes) -> None:
         """Take one account's state from the journal."""
-        stored = _decode(state)
+        stored = decode_stored(state)
         for topic, offset in stored.account.offsets.items():
             self.folded[topic] = max(self.folded.get(topic, -1), offset)
-        self._engine().adopt(stored.account, stored.episode, self.number, stored.isolated)
+        account, episode = stored.account, stored.episode
+        self._engine().adopt(account, episode, self.number, stored.isolated, kept=state)
 
     @property
     def caught_up(self) -> bool:
@@ -181,8 +167,7 @@ class OwnedPartition:
     def snapshot(self, account_id: str) -> tuple[bytes, Sequence[CommandOut]]:
         """Return the account's state and the commands decided since the last snapshot."""
         self._snapshots += 1
-        entry = self._engine().entries[account_id]
-        state = _encode(Stored(entry.account, entry.episode, entry.isolated))
+        state = self._engine().entries[account_id].record()
         return state, self._outbox.pop(account_id, ())
 
     def out_of_sync(self, account_id: str, reason: str) -> bytes:
@@ -193,9 +178,8 @@ class OwnedPartition:
         account = entry.account
         account.held, account.gap_since, account.out_of_sync = [], None, True
         account.orders, account.ended, account.early_fills, account.seen = {}, {}, {}, {}
-        entry.episode = Episode(n=entry.episode.n + 1)
-        entry.isolated = {key: Episode(n=one.n + 1) for key, one in entry.isolated.items()}
-        return _encode(Stored(account, entry.episode, entry.isolated))
+        entry.begin_anew()
+        return entry.record()
 
     def acknowledge(self, events: Sequence[Received]) -> None:
         """Acknowledge events whose effects are durable."""

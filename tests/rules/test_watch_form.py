@@ -113,7 +113,7 @@ def test_h_2_what_floats_clear_asks_for_nothing(seed: int) -> None:
         engine.totals = Totals(0, {"a": {rng.choice(coins): Decimal(10) ** 9}}, complete=False)
     arm(engine, [held])
     entry = engine.entries["a"]
-    if not engine.clear(entry, Cause(kind="recovery", ts=0)):
+    if not engine.clear(entry):
         return
     figures = assess(held, ref, book)
     context = Context(ref, book, 0, Cause(kind="sweep", ts=0), engine.totals)
