@@ -71,6 +71,11 @@ class Engine(Deciding):
         self._set_timer(entry)
         return entry
 
+    def unseen(self, partition: int) -> list[str]:
+        """Name the accounts of a partition that must be looked at before it answers for them."""
+        owned = self.partitions.get(partition, {})
+        return [name for name, entry in owned.items() if entry.watched.unseen]
+
     def release(self, partition: int) -> None:
         """Forget a partition and all its accounts."""
         self.armed.discard(partition)
@@ -184,6 +189,8 @@ class Engine(Deciding):
                 continue
             entry.deadline = None
             decision = Decision(account_id, entry.partition)
+            if not self._may_decide(entry):
+                self.watch.mute(entry.watched)  # arming its partition looks at it again
             escalates = entry.next_deadline()
             self._expire_gap(entry, decision, now)
             self._work_out_interest(entry, decision, now)

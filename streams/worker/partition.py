@@ -56,6 +56,8 @@ class OwnedPartition:
         """The same, since this worker was assigned the partition."""
         self.ends: dict[str, int] = {}
         """Account topic → the offset to fold up to before the partition may be armed."""
+        self.sources: dict[str, str] = {}
+        """Account topic (full name) → its id, as it was verified."""
         self.fresh: dict[str, bool] = {}
         """Account topic → whether its last event was young, or the last there was."""
         self.span = Span()
