@@ -98,6 +98,8 @@ class OpenOrder(msgspec.Struct, array_like=True):
     @property
     def remaining(self) -> Decimal:
         """What may still fill: a fill may come before the order's own update."""
+        if not self.filled_quantity and not self.fills_seen:
+            return self.quantity
         filled = max(self.filled_quantity, self.fills_seen)
         return max(ZERO, self.quantity - filled)
 
@@ -195,12 +197,14 @@ class Account(msgspec.Struct, omit_defaults=True):
     def is_known_to(self, reference: Reference) -> bool:
         """Say whether a reference set knows all that the account holds and orders."""
         currencies, instruments = reference.currencies, reference.instruments
-        return (
-            all(name in currencies or name == "USD" for name in self.balances)
-            and all(held.instrument in instruments for held in self.positions.values())
-            and all(held.instrument in instruments for held in self.isolated.values())
-            and all(order.instrument in instruments for order in self.orders.values())
-        )
+        for name in self.balances:
+            if name not in currencies and name != "USD":
+                return False
+        for held in (self.positions, self.isolated, self.orders):
+            for one in held.values():
+                if one.instrument not in instruments:
+                    return False
+        return True
 
     def unknown_to(self, reference: Reference) -> list[str]:
         """Return what the account holds or orders that a reference set does not (or no longer) know."""

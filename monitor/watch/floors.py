@@ -103,7 +103,7 @@ def _own_limit(account: Account, reference: Reference, name: str) -> Decimal | N
     entry = _entry(reference, name)
     cross = tier_limit(entry, borrow_leverage(account, name))
     shared = [main_account_cap(entry, account.vip_level), entry.platform_pool]
-    apart = isolated_debts(account).get(name, ZERO)
+    apart = isolated_debts(account).get(name, ZERO) if account.isolated else ZERO
     limits = [] if cross is None else [cross]
     limits += [limit - apart for limit in shared if limit is not None]
     return min(limits, default=None)

@@ -19,13 +19,12 @@ from monitor.reference import Reference, borrow_tier
 from monitor.watch.apart import compile_isolated
 from monitor.watch.dependence import forward_of, isolated_currencies
 from monitor.watch.exposures import NO_FLOOR, Contract, Debt, Form, Holding, SpotOrder
-from monitor.watch.floors import asks_by_itself, equity_floor, frozen_by_orders, quota_moves
+from monitor.watch.floors import asks_by_itself, equity_floor, quota_moves
 from monitor.watch.tables import Coin, Column, Listed, Tables
 
 __all__ = ["FormCompiler", "compile_form"]
 
 _NOTHING = Balance()
-_NO_COINS: frozenset[str] = frozenset()
 _NO_FROZEN = (ZERO, ZERO, ZERO)
 Group = tuple[str, str]
 
@@ -90,7 +89,8 @@ class _Compilation:
         self.others: dict[str, None] = {}
         """Currencies it needs the index of, without holding them."""
         self.awaited: set[str] = set()
-        self.cancellable = _NO_COINS
+        self.cancellable: set[str] = set()
+        """Coins frozen by orders that a rule may cancel (OC-4)."""
 
     def run(self) -> Form:
         account = self.account
@@ -145,9 +145,7 @@ class _Compilation:
 
     def _orders(self) -> None:
         account, listed = self.account, self.tables.listed
-        self.cancellable = frozen_by_orders(account, self.tables.reference)
-        contracts, isolated = [], []
-        spot = []
+        contracts, isolated, spot = [], [], []
         for _, order in sorted(account.orders.items()):
             found = listed(order.instrument)
             if order.margin_mode == "isolated":
@@ -200,7 +198,7 @@ class _Compilation:
             self.account, order.instrument, order.position_side, order.leverage
         )
         amount += trade_value(instrument, size, opens, price) / leverage
-        self._freeze(coin, amount, ZERO, amount)
+        self._freeze(order, coin, amount, ZERO, amount)
 
     def _order_apart(self, listed: Listed) -> None:
         self.exact_only = True
@@ -250,6 +248,7 @@ class _Compilation:
             for order, listed in orders:
                 if listed.is_option:
                     self._option(listed, short=order.side == "sell")
+                    self._freeze(order, listed.settle, ZERO, ZERO, ZERO)  # how much, decimals tell
             orders = [pair for pair in orders if not pair[1].is_option]
             gross = dict(alone)
             for order, listed in orders:
@@ -283,7 +282,7 @@ class _Compilation:
         price = order.price if order.price is not None else ONE
         takers = self.takers
         fee = order_fee(listed.instrument, listed.size, order.remaining, price, takers.contract)
-        self._freeze(listed.settle, fee, ZERO, fee)
+        self._freeze(order, listed.settle, fee, ZERO, fee)
         opens = float(opening * listed.size)
         tier = listed.tier(gross)
         leverage = cross_leverage(self.account, order.instrument, order.leverage)
@@ -313,12 +312,16 @@ class _Compilation:
         held = amount * price if buys else amount
         gives = listed.quote if buys else listed.underlying
         if order.auto_borrow if account.mode == "spot" else account.auto_borrow:
-            self._freeze(gives, held, ZERO, ZERO)
+            self._freeze(order, gives, held, ZERO, ZERO)
         else:
-            self._freeze(gives, ZERO, held, ZERO)
+            self._freeze(order, gives, ZERO, held, ZERO)
 
-    def _freeze(self, coin: str, with_: Decimal, without: Decimal, fees: Decimal) -> None:
+    def _freeze(
+        self, order: OpenOrder, coin: str, with_: Decimal, without: Decimal, fees: Decimal
+    ) -> None:
         """CU-4: add to what orders hold of a coin: those that may borrow, those that may not, fees."""
+        if not order.reduce_only and order.command_id is None:
+            self.cancellable.add(coin)  # OC-4
         known = self.frozen.get(coin)
         if known is not None:
             with_, without, fees = known[0] + with_, known[1] + without, known[2] + fees
