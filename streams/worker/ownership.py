@@ -36,6 +36,9 @@ __all__ = ["Ownership"]
 log = structlog.get_logger(__name__)
 
 CATCH_UP_LINGER_SECONDS = 0.1
+QUIET_LINGER_SECONDS = 0.05
+"""How long a group without a command waits for more: only acknowledgements wait with it, and those
+are committed every half second."""
 ACCOUNTS_AT_ONCE = 64
 """Examined together; a turn takes as many of these as fit into `TURN_SECONDS`."""
 FLUSH_SHARE = 0.6
@@ -266,7 +269,7 @@ class Ownership:
         if engine is None or owned.number in engine.armed or owned.writer is None:
             return
         engine.armed.add(owned.number)
-        owned.writer.linger = 0.0
+        owned.writer.linger = QUIET_LINGER_SECONDS
         owned.span.reason = "examining"
         self.examine_soon(engine.unseen(owned.number))
 

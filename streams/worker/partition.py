@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import structlog
 
@@ -31,6 +32,14 @@ class Span:
     tick: int = -1
     book: dict[str, int] = field(default_factory=dict)
     reason: str = "claiming"
+
+
+class _Covering(NamedTuple):
+    """Where things stood when what was decided by then went on its way to the journal."""
+
+    is_durable: Callable[[], bool]
+    tick: int
+    book: dict[str, int]
 
 
 class OwnedPartition:
@@ -61,6 +70,7 @@ class OwnedPartition:
         self.fresh: dict[str, bool] = {}
         """Account topic → whether its last event was young, or the last there was."""
         self.span = Span()
+        self._covering: _Covering | None = None
         self.dead_letters = 0
         self._snapshots = 0
         """Records handed to the writer."""
@@ -113,7 +123,7 @@ class OwnedPartition:
         if out:
             self._outbox.setdefault(decision.account_id, []).extend(out)
         if out or decision.dirty:
-            writer.mark(decision.account_id, event)
+            writer.mark(decision.account_id, event, urgent=bool(out))
             self._changed(decision)
         elif event is not None:
             writer.settle(event)
@@ -146,10 +156,22 @@ class OwnedPartition:
         return durable
 
     def cover(self, tick: int) -> None:
-        """Note that all decisions up to `tick` are durable, if they are."""
-        if self.span.ready and self.writer is not None and self.writer.settled:
-            self.span.tick = tick
-            self.span.book = dict(self.folded)
+        """Note up to which tick all decisions are durable, `tick` being the last one taken.
+
+        While events flow there is always something on its way to the journal. So it is noted where
+        things stand, and said once all of that has arrived.
+        """
+        writer, span = self.writer, self.span
+        if not span.ready or writer is None:
+            self._covering = None
+        elif writer.settled:
+            self._covering = None
+            span.tick, span.book = tick, dict(self.folded)
+        elif self._covering is None:
+            self._covering = _Covering(self.durable_from_now(), tick, dict(self.folded))
+        elif self._covering.is_durable():
+            span.tick, span.book = self._covering.tick, self._covering.book
+            self._covering = None
 
     def published_span(self) -> PartitionSpan:
         """Return the span as heartbeats carry it."""
