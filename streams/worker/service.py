@@ -13,6 +13,7 @@ from streams.journal import JournalError, JournalRefused
 from streams.metrics import Meters
 from streams.metrics.serving import measured
 from streams.settings import Settings
+from streams.worker.collecting import collect_seldom
 from streams.worker.worker import Worker
 
 __all__ = ["run", "serve"]
@@ -91,5 +92,6 @@ def run(settings: Settings) -> int:
             loop.add_signal_handler(number, stop.set)
         await serve(settings, stop)
 
+    collect_seldom()
     asyncio.run(main())
     return 0

@@ -25,6 +25,7 @@ from streams.metrics import Meters, Parts
 from streams.reference import ReferenceFollower
 from streams.settings import Settings
 from streams.worker.answering import Answering
+from streams.worker.collecting import keep_what_lives
 from streams.worker.folding import Folding
 from streams.worker.heartbeat import State, heartbeat, heartbeat_out
 from streams.worker.houring import Houring
@@ -234,6 +235,7 @@ class Worker:
 
     def _ready(self) -> None:
         self._state = "ready"
+        keep_what_lives()
         self._runtime.meters.became_ready(self._ownership.partitions.values())
 
     async def _heartbeat_loop(self) -> None:
