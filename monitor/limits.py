@@ -129,12 +129,11 @@ def tier_limit(entry: Currency, leverage: Decimal) -> Decimal | None:
     """
     if not entry.borrow_tiers:
         return None
-    allowed = [
-        tier.up_to
-        for tier in entry.borrow_tiers
-        if tier.max_leverage is None or tier.max_leverage >= leverage
-    ]
-    return max(allowed, default=ZERO)
+    limit = ZERO
+    for tier in entry.borrow_tiers:
+        if tier.max_leverage is None or tier.max_leverage >= leverage:
+            limit = max(limit, tier.up_to)
+    return limit
 
 
 def main_account_cap(entry: Currency, vip_level: str | None) -> Decimal | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -29,6 +29,7 @@ from monitor.terms import CoinTerms, ContractTerms, coin_terms, contract_terms
 
 __all__ = [
     "BadReference",
+    "InterestTimes",
     "Reference",
     "entries_of",
     "entry_bytes",
@@ -57,6 +58,17 @@ class BadReference(ValueError):
 
 
 FloatTiers = tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float, float], ...]]
+
+
+class InterestTimes(NamedTuple):
+    """After a full hour, in milliseconds."""
+
+    recording: int
+    """How long its window is."""
+    deduction: int
+    """When its interest leaves cash."""
+    booked_here: bool
+    """The monitor books interest; otherwise the exchange does."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +129,16 @@ class Reference:
             )
             for name, entry in self.currencies.items()
         }
+
+    @cached_property
+    def interest_times(self) -> InterestTimes:
+        """IN-1: the bounds of an hour's interest, in milliseconds."""
+        policy = self.policy
+        return InterestTimes(
+            int(policy.recording_seconds * 1000),
+            int(policy.deduction_seconds * 1000),
+            policy.interest_booking == "monitor",
+        )
 
     @cached_property
     def spot_pairs(self) -> dict[tuple[str, str], str]:

@@ -1,5 +1,6 @@
 """One account's book, and how each event changes it."""
 
+from monitor.account.decoding import decode
 from monitor.account.events import (
     GAP_MS,
     EventSource,
@@ -7,7 +8,6 @@ from monitor.account.events import (
     Outcome,
     Refusal,
     Taken,
-    decode,
     expire_unknown,
     open_account,
     take,

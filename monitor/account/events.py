@@ -5,8 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import Literal, NamedTuple, Protocol
 
-from pydantic import ValidationError
-
+from monitor.account.decoding import MODELS
 from monitor.account.exceptions import Rejected
 from monitor.account.fills import apply_fill
 from monitor.account.orders import apply_order, count_fill
@@ -24,7 +23,6 @@ __all__ = [
     "Outcome",
     "Refusal",
     "Taken",
-    "decode",
     "expire_unknown",
     "open_account",
     "take",
@@ -40,12 +38,6 @@ REMEMBERED_OF_ONE_TS = 1024
 """A burst of one millisecond is remembered whole up to here."""
 
 Outcome = Literal["applied", "repeat", "held"]
-MODELS: dict[str, type[AccountEvent]] = {
-    "fills": Fill,
-    "orders": Order,
-    "transfers": Transfer,
-    "accounts": AccountSettings,
-}
 
 
 class EventSource(NamedTuple):
@@ -362,16 +354,3 @@ def _apply(account: Account, event: AccountEvent, reference: Reference) -> bool:
 def _check_currency(currency: str, reference: Reference) -> None:
     if currency != "USD" and currency not in reference.currencies:
         raise Rejected(f"unknown currency {currency}")
-
-
-def decode(topic: str, value: str | bytes) -> AccountEvent:
-    """Return the event in one record of `topic` (`fills`, …). Raises `Rejected`, naming each field."""
-    try:
-        return MODELS[topic].model_validate_json(value)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc']) or 'message'}: "
-            f"{item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors()
-        )
-        raise Rejected(problems) from None

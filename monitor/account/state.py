@@ -99,6 +99,8 @@ class OpenOrder(msgspec.Struct, array_like=True):
     @property
     def remaining(self) -> Decimal:
         """What may still fill: a fill may come before the order's own update."""
+        if not self.filled_quantity and not self.fills_seen:
+            return self.quantity
         filled = max(self.filled_quantity, self.fills_seen)
         return max(ZERO, self.quantity - filled)
 
@@ -194,6 +196,18 @@ class Account(msgspec.Struct, omit_defaults=True):
         twin.isolated = {key: msgspec.structs.replace(p) for key, p in self.isolated.items()}
         twin.orders = dict(self.orders)
         return twin
+
+    def is_known_to(self, reference: Reference) -> bool:
+        """Say whether a reference set knows all that the account holds and orders."""
+        currencies, instruments = reference.currencies, reference.instruments
+        for name in self.balances:
+            if name not in currencies and name != "USD":
+                return False
+        for held in (self.positions, self.isolated, self.orders):
+            for one in held.values():
+                if one.instrument not in instruments:
+                    return False
+        return True
 
     def unknown_to(self, reference: Reference) -> list[str]:
         """Return what the account holds or orders that a reference set does not (or no longer) know."""

@@ -1,64 +1,29 @@
-"""What an account may be told whatever its ratio: OC-2, OC-3 and IN-4.
+"""OC-3 by what others borrow: totals past their limits, of which no box and no form tells.
 
-These are questions about single coins. What prices can do to them the watch holds in its boxes
-(`monitor.watch.floors`); here it is told from the book alone what an event or a total can do, so that
-no such account is cleared in floats when one comes in (H-3).
+What single coins ask for by the account alone (OC-2, OC-3, IN-4) is in its form: by `asked` where no
+price moves the coin, by its floor where marks do (`monitor.watch.floors`).
 """
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import NamedTuple
 
 from monitor.account import Account
 from monitor.limits import Totals, main_account_cap, main_account_of
 from monitor.reference import Reference
 from monitor.watch.floors import frozen_by_orders
 
-__all__ = ["NOTHING", "Asks", "asks_of", "is_past_a_total"]
+__all__ = ["is_past_a_total"]
 
 
-class Asks(NamedTuple):
-    """Which questions stand, in any figures."""
-
-    ever: bool = False
-    """An event, a reference set or a total may raise one."""
-    borrowing: frozenset[str] = frozenset()
-    """OC-3: the coins that orders freeze which may borrow."""
-
-
-NOTHING = Asks()
-
-
-def asks_of(account: Account, reference: Reference) -> Asks:
-    """Return what may be asked of an account, by its book and the reference set."""
-    if not account.known or account.unknown_to(reference):
-        return NOTHING
-    frozen = frozen_by_orders(account, reference) if account.orders else frozenset()
-    if account.mode == "spot":
-        borrows = any(order.auto_borrow for order in account.orders.values())
-        return Asks(bool(frozen), frozen if borrows else frozenset())
-    if account.auto_borrow:
-        return Asks(bool(frozen), frozen)
-    return Asks(bool(frozen) or _may_owe(account))
-
-
-def _may_owe(account: Account) -> bool:
-    """IN-4: whether anything is owed, or may be by what positions lose."""
-    return bool(account.positions) or any(
-        balance.cash < balance.borrowed + balance.accrued_interest
-        for balance in account.balances.values()
-    )
-
-
-def is_past_a_total(
-    account: Account, asks: Asks, reference: Reference, totals: Totals | None
-) -> bool:
+def is_past_a_total(account: Account, reference: Reference, totals: Totals | None) -> bool:
     """OC-3: whether a total is past its limit in a coin that the account's orders may borrow."""
-    if totals is None or not asks.borrowing:
+    if totals is None or not account.orders or not _may_borrow(account):
+        return False
+    if not account.is_known_to(reference):
         return False
     main = main_account_of(account)
-    for name in asks.borrowing:
+    for name in frozen_by_orders(account, reference):
         entry = reference.currencies.get(name)
         if entry is None:
             continue  # USD has no limits
@@ -68,6 +33,15 @@ def is_past_a_total(
         if _above(totals.of_platform(name), entry.platform_pool):
             return True
     return False
+
+
+def _may_borrow(account: Account) -> bool:
+    """CU-7: whether any order may borrow: by its flag in spot mode, the account's elsewhere."""
+    if not account.known:
+        return False
+    if account.mode == "spot":
+        return any(order.auto_borrow for order in account.orders.values())
+    return account.auto_borrow
 
 
 def _above(total: Decimal | None, limit: Decimal | None) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from monitor.account import Account
 from monitor.conversion import excesses
-from monitor.engine.asks import Asks, asks_of, is_past_a_total
+from monitor.engine.asks import is_past_a_total
 from monitor.engine.entry import Decision, Entry
 from monitor.escalation import Context, Episode, decide, decide_isolated
 from monitor.ladder import Ladder, Ladders
@@ -42,40 +41,42 @@ class Deciding:
 
     def put(self, entry: Entry) -> None:
         """Take an account whose book, or whose reference data, changed."""
-        entry.asks = self.asks_of(entry.account)
-        if entry.account.known:
-            self.watch.put(entry.account, self.reference, self.prices)
+        if entry.known:
+            self.watch.put(entry.read(), self.reference, self.prices)
             self.arrange(entry)
 
     def arrange(self, entry: Entry) -> None:
         """Tell the watch which levels matter to an account now."""
-        keys = entry.watched.keys
-        apart = {key: self._ladder_apart(entry, key) for key in keys}
-        quiet = not entry.open and not entry.asks.ever
-        self.watch.arrange(entry.watched, self.ladder(entry), apart, quiet=quiet)
-
-    def asks_of(self, account: Account) -> Asks:
-        """Return what the account may be told whatever its ratio."""
-        return asks_of(account, self.reference)
+        watched = entry.watched
+        apart = {key: self._ladder_apart(entry, key) for key in watched.keys}
+        quiet = not entry.open and not watched.asked
+        self.watch.arrange(watched, self.ladder(entry), apart, quiet=quiet)
 
     def past_a_total(self, entry: Entry) -> bool:
         """OC-3: whether a total is past its limit in a coin that the account's orders may borrow."""
-        return is_past_a_total(entry.account, entry.asks, self.reference, self.totals)
+        return self.totals is not None and is_past_a_total(
+            entry.read(), self.reference, self.totals
+        )
 
     def ladder(self, entry: Entry) -> Ladder:
         """Return the levels that matter to the account's own ratio now."""
-        return self._ladders.of(entry.account.mode, entry.episode)
+        return self._ladders.of(entry.mode, entry.episode if entry.open else _FRESH)
 
     def _ladder_apart(self, entry: Entry, key: str) -> Ladder:
         """MR-3: return the levels that matter to an isolated position's ratio now."""
-        return self._ladders.of(entry.account.mode, entry.isolated.get(key, _FRESH))
+        own = entry.isolated.get(key, _FRESH) if entry.open else _FRESH
+        return self._ladders.of(entry.mode, own)
 
     def clear(self, entry: Entry) -> bool:
         """Say whether floats are sure that nothing follows of an account's event.
 
-        So it is while nothing is open and every ratio is above all its levels.
+        So it is while nothing is open, every ratio is above all its levels, and no total is past its
+        limit in a coin that its orders may borrow.
         """
-        return self.watch.look(entry.watched, kernels.EVENT) == kernels.CLEARED
+        watched = entry.watched
+        if watched.cancellable and self.past_a_total(entry):
+            return False
+        return self.watch.look(watched, kernels.EVENT) == kernels.CLEARED
 
     def decide(
         self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
@@ -84,7 +85,7 @@ class Deciding:
 
         Returns where it stood before the decision; None when it is unpriced.
         """
-        account, watched = entry.account, entry.watched
+        account, watched = entry.read(), entry.watched
         figures = assess(account, self.reference, self.prices)
         self.assessed += 1
         if figures.unpriced:
@@ -118,7 +119,7 @@ class Deciding:
         if entry.waits_for_price or self.past_a_total(entry):
             return True
         idle = not entry.episode.pending and not entry.episode.capped
-        return idle and bool(excesses(entry.account, figures, self.reference))  # IN-4
+        return idle and bool(excesses(entry.read(), figures, self.reference))  # IN-4
 
     def _standing(self, entry: Entry, figures: Figures) -> Standing:
         ladder = self.ladder(entry)

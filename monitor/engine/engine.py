@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from monitor.account import GAP_MS, Account, EventSource, expire_unknown, take
 from monitor.engine.deciding import Deciding
 from monitor.engine.entry import Decision, Entry
+from monitor.engine.resting import Awake, Stored
 from monitor.engine.taking import Batch, Over, Taking
 from monitor.escalation import Episode, observe
 from monitor.interest import Interest
@@ -34,6 +35,7 @@ class Engine(Deciding):
         super().__init__(reference)
         self.entries: dict[str, Entry] = {}
         self.partitions: dict[int, dict[str, Entry]] = {}
+        self.awake = Awake()
         self.armed: set[int] = set()
         """Partitions whose accounts may be commanded (H-6)."""
         self.now = 0
@@ -53,18 +55,29 @@ class Engine(Deciding):
         episode: Episode,
         partition: int,
         isolated: Mapping[str, Episode] | None = None,
-    ) -> None:
+        *,
+        kept: bytes | None = None,
+    ) -> Entry:
         """Take an account read from the journal; it is looked at when its partition is armed.
 
-        `isolated`: key → episode of its isolated positions.
+        `isolated`: key → episode of its isolated positions; `kept`: the record that all this was
+        decoded from.
         """
+        self.awake.trim()
         watched = self.watch.admit(account.account_id)
         self.watch.census.group(watched.slot, partition)
-        entry = Entry(account, episode, dict(isolated or {}), partition, watched)
+        stored = Stored(account, episode, dict(isolated or {}))
+        entry = Entry(stored, partition, watched, self.awake, kept)
         self.put(entry)
         self.entries[account.account_id] = entry
         self.partitions.setdefault(partition, {})[account.account_id] = entry
         self._set_timer(entry)
+        return entry
+
+    def unseen(self, partition: int) -> list[str]:
+        """Name the accounts of a partition that must be looked at before it answers for them."""
+        owned = self.partitions.get(partition, {})
+        return [name for name, entry in owned.items() if entry.watched.unseen]
 
     def release(self, partition: int) -> None:
         """Forget a partition and all its accounts."""
@@ -77,6 +90,7 @@ class Engine(Deciding):
         """Switch to another reference set; every account must be examined afterwards."""
         super().use(reference)
         for entry in self.entries.values():
+            self.awake.trim()
             self.put(entry)
 
     def use_totals(self, totals: Totals | None) -> list[str]:
@@ -84,17 +98,22 @@ class Engine(Deciding):
         self.totals = totals
         if totals is None:
             return []
-        return [name for name, entry in self.entries.items() if self.past_a_total(entry)]
+        found = []
+        for name, entry in self.entries.items():
+            self.awake.trim()
+            if self.past_a_total(entry):
+                found.append(name)
+        return found
 
     # -- what comes in ------------------------------------------------------------------------
 
     def event(self, event: AccountEvent, source: EventSource, value: str, now: int) -> Decision:
         """Take one account event. Nothing is raised for what it contains."""
         now = self.tick_over(now)
+        self.awake.trim()
         entry = self.entries.get(event.account_id)
         if entry is None:
-            self.adopt(Account(event.account_id), Episode(), source.partition)
-            entry = self.entries[event.account_id]
+            entry = self.adopt(Account(event.account_id), Episode(), source.partition)
         account = entry.account
         observer = self.interest.observer(account, self.reference)
         taken = take(account, event, source, value, self.reference, now, observer)
@@ -103,14 +122,18 @@ class Engine(Deciding):
         if taken.outcome == "repeat" and not decision.notices:
             return decision
         decision.dirty = True
-        for applied in taken.applied:
-            for episode in entry.episodes:
-                observe(account, episode, applied)
+        if entry.open:
+            for applied in taken.applied:
+                for episode in entry.episodes:
+                    observe(account, episode, applied)
         self._set_timer(entry)
         if taken.applied or decision.notices:
             self.put(entry)
-            funding = any(isinstance(e, Transfer) and e.kind == "funding" for e in taken.applied)
-            self._examine(entry, decision, _cause_of(event), now, funding=funding)  # IN-5
+            if not self._may_decide(entry):
+                self.watch.mute(entry.watched)  # arming its partition examines it again
+            elif not self.clear(entry):
+                funding = any(_is_funding(applied) for applied in taken.applied)  # IN-5
+                self._decide(entry, decision, _cause_of(event), now, funding=funding)
         return decision
 
     def ticks(self, batch: Batch, now: int | None) -> list[Decision]:
@@ -140,12 +163,15 @@ class Engine(Deciding):
         now = self.tick_over(now)
         found: list[Decision] = []
         while self._timers and self._timers[0][0] <= now and len(found) < DUE_AT_ONCE:
+            self.awake.trim()
             deadline, account_id = heapq.heappop(self._timers)
             entry = self.entries.get(account_id)
             if entry is None or entry.deadline != deadline:
                 continue
             entry.deadline = None
             decision = Decision(account_id, entry.partition)
+            if not self._may_decide(entry):
+                self.watch.mute(entry.watched)  # arming its partition looks at it again
             escalates = entry.next_deadline()
             self._expire_gap(entry, decision, now)
             self._work_out_interest(entry, decision, now)
@@ -168,6 +194,7 @@ class Engine(Deciding):
         for account_id in account_ids:
             entry = self.entries.get(account_id)
             if entry is not None:
+                self.awake.trim()
                 decision = Decision(account_id, entry.partition)
                 self._examine(entry, decision, cause, self.now, screened=screened)
                 if cause.kind != "tick":  # arming a partition arms its interest
@@ -188,6 +215,7 @@ class Engine(Deciding):
             entry = self.entries.get(account_id)
             if entry is None or not self._may_decide(entry):
                 continue
+            self.awake.trim()
             believed = None if entry.watched.unseen else entry.watched.standing
             decision = Decision(account_id, entry.partition)
             stood = self._decide(entry, decision, Cause(kind="sweep", ts=now), now)
@@ -201,7 +229,7 @@ class Engine(Deciding):
 
     def figures(self, account_id: str) -> Figures:
         """Assess one account exactly, at the present prices. Raises KeyError when not owned."""
-        return assess(self.entries[account_id].account, self.reference, self.prices)
+        return assess(self.entries[account_id].read(), self.reference, self.prices)
 
     def band(self, entry: Entry) -> Band | None:
         """Return the band the account was last found in; None when it is unpriced."""
@@ -243,27 +271,21 @@ class Engine(Deciding):
         if changed:
             again += self.watch.rerouted(changed)
         for account_id in again:
+            self.awake.trim()
             self.put(self.entries[account_id])
         return list(dict.fromkeys(named + again))
 
     def _examine(
-        self,
-        entry: Entry,
-        decision: Decision,
-        cause: Cause,
-        now: int,
-        *,
-        funding: bool = False,
-        screened: bool = False,
+        self, entry: Entry, decision: Decision, cause: Cause, now: int, *, screened: bool = False
     ) -> None:
         """Clear the account in floats, or decide on it in decimals."""
         if not self._may_decide(entry):
             self.watch.mute(entry.watched)  # arming its partition examines it again
         elif screened or not self.clear(entry):
-            self._decide(entry, decision, cause, now, funding=funding)
+            self._decide(entry, decision, cause, now)
 
     def _may_decide(self, entry: Entry) -> bool:
-        return entry.account.known and entry.partition in self.armed
+        return entry.partition in self.armed and entry.known
 
     def _decide(
         self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
@@ -306,16 +328,24 @@ class Engine(Deciding):
         return account.gap_since + int(GAP_MS * self.reference.policy.time_scale)
 
     def _set_timer(self, entry: Entry, *, not_before: int | None = None) -> None:
-        times = [entry.next_deadline(), self._gap_deadline(entry.account)]
+        account = entry.read()
+        deadline = entry.next_deadline()
+        gap = self._gap_deadline(account)
+        if gap is not None and (deadline is None or gap < deadline):
+            deadline = gap
         if self._may_decide(entry):
-            times.append(self.interest.next_time(entry.account, self.reference, self.now))
-        known = [t for t in times if t is not None]
-        deadline = min(known) if known else None
+            interest = self.interest.next_time(account, self.reference, self.now)
+            if interest is not None and (deadline is None or interest < deadline):
+                deadline = interest
         if deadline is not None and not_before is not None and deadline <= self.now:
             deadline = not_before
         if deadline is not None and deadline != entry.deadline:
-            heapq.heappush(self._timers, (deadline, entry.account.account_id))
+            heapq.heappush(self._timers, (deadline, entry.account_id))
         entry.deadline = deadline
+
+
+def _is_funding(event: AccountEvent) -> bool:
+    return isinstance(event, Transfer) and event.kind == "funding"
 
 
 def _cause_of(event: AccountEvent) -> Cause:

@@ -8,65 +8,181 @@ from dataclasses import dataclass, field
 import msgspec
 
 from monitor.account import Account, Refusal
-from monitor.engine.asks import NOTHING, Asks
+from monitor.engine.resting import Awake, Stored, decode_stored, encode_stored
 from monitor.escalation import Episode, next_deadline
 from monitor.schema import Command
+from monitor.schema.events import Mode
 from monitor.schema.interest import InterestNotice
 from monitor.watch import Watched
 
 __all__ = ["Decision", "Entry"]
 
+_NONE_APART: dict[str, Episode] = {}
+
 
 class Entry:
-    """One owned account."""
+    """One owned account: decoded, or at rest as the bytes of its record."""
 
-    __slots__ = ("account", "asks", "deadline", "episode", "isolated", "partition", "watched")
+    __slots__ = (
+        "_account",
+        "_awake",
+        "_episode",
+        "_isolated",
+        "_kept",
+        "_known",
+        "_mode",
+        "_open",
+        "_out_of_sync",
+        "account_id",
+        "deadline",
+        "partition",
+        "watched",
+    )
 
     def __init__(
         self,
-        account: Account,
-        episode: Episode,
-        isolated: dict[str, Episode],
+        stored: Stored,
         partition: int,
         watched: Watched,
+        awake: Awake,
+        kept: bytes | None = None,
     ) -> None:
-        self.account = account
-        self.episode = episode
-        """The account's own (ES-2)."""
-        self.isolated = isolated
-        """Key of an isolated position → its episode, where it ever had one (MR-3)."""
+        """`kept`: the bytes that `stored` was decoded from."""
+        account = stored.account
+        self.account_id = account.account_id
         self.partition = partition
         self.watched = watched
-        self.asks: Asks = NOTHING
         self.deadline: int | None = None
+        self._awake = awake
+        self._account: Account | None = account
+        self._episode = stored.episode
+        self._isolated = stored.isolated
+        self._kept = kept
+        """The record's bytes, while nobody can have changed what is decoded."""
+        self._mode: Mode = account.mode
+        self._known = account.known
+        self._open = self._out_of_sync = False
+        awake.add(self)
+
+    # -- decoded or at rest -----------------------------------------------------------------------
+
+    @property
+    def account(self) -> Account:
+        """The account, which the caller may change."""
+        account = self._account
+        if account is None:
+            account = self._wake()
+        self._kept = None
+        return account
+
+    def read(self) -> Account:
+        """Return the account, which the caller must not change."""
+        account = self._account
+        return self._wake() if account is None else account
+
+    @property
+    def episode(self) -> Episode:
+        """The account's own episode (ES-2), which the caller may change."""
+        if self._account is None:
+            self._wake()
+        self._kept = None
+        return self._episode
+
+    @property
+    def isolated(self) -> dict[str, Episode]:
+        """Key of an isolated position → its episode, where it ever had one (MR-3)."""
+        if self._account is None:
+            self._wake()
+        self._kept = None
+        return self._isolated
+
+    def begin_anew(self) -> None:
+        """Forget all that the episodes wait for; their counters go on (ES-2)."""
+        self._episode = Episode(n=self.episode.n + 1)
+        self._isolated = {key: Episode(n=one.n + 1) for key, one in self._isolated.items()}
+
+    def record(self) -> bytes:
+        """Return the bytes that keep the account in the journal."""
+        kept = self._kept
+        if kept is None:
+            stored = Stored(self.read(), self._episode, self._isolated)
+            kept = self._kept = encode_stored(stored)
+        return kept
+
+    def rest(self) -> None:
+        """Keep nothing but the record's bytes."""
+        account = self._account
+        if account is None:
+            return
+        self.record()
+        self._open, self._out_of_sync = self.open, account.out_of_sync
+        self._mode, self._known = account.mode, account.known
+        self._account = None
+        self._episode, self._isolated = _FRESH, _NONE_APART
+
+    def _wake(self) -> Account:
+        stored = decode_stored(self._kept or b"")
+        self._account, self._episode = stored.account, stored.episode
+        self._isolated = stored.isolated
+        self._awake.add(self)
+        return stored.account
+
+    # -- what is told without decoding ------------------------------------------------------------
+
+    @property
+    def known(self) -> bool:
+        """Whether more than events that wait has been seen of the account."""
+        return self._known if self._account is None else self._account.known
+
+    @property
+    def mode(self) -> Mode:
+        """The account's mode."""
+        return self._mode if self._account is None else self._account.mode
+
+    @property
+    def out_of_sync(self) -> bool:
+        """Whether events of the account are missing."""
+        return self._out_of_sync if self._account is None else self._account.out_of_sync
+
+    @property
+    def open(self) -> bool:
+        """Whether any episode is open."""
+        if self._account is None:
+            return self._open
+        if self._episode.open:
+            return True
+        return bool(self._isolated) and any(e.open for e in self._isolated.values())
+
+    # -- episodes ---------------------------------------------------------------------------------
 
     @property
     def episodes(self) -> Iterator[Episode]:
         """All episodes, the account's own first, the rest in order of their keys."""
         yield self.episode
-        for key in sorted(self.isolated):
-            yield self.isolated[key]
-
-    @property
-    def open(self) -> bool:
-        """Whether any episode is open."""
-        return self.episode.open or any(e.open for e in self.isolated.values())
+        for key in sorted(self._isolated):
+            yield self._isolated[key]
 
     @property
     def waits_for_price(self) -> bool:
         """Whether a liquidation stage stands still without anything to be confirmed."""
-        return any(
+        return self.open and any(
             e.open and e.liquidation and not e.pending and not e.capped for e in self.episodes
         )
 
     def next_deadline(self) -> int | None:
         """Return the epoch ms at which some episode asks for a decision."""
+        if not self.open:
+            return None
         due = [d for d in map(next_deadline, self.episodes) if d is not None]
         return min(due, default=None)
 
     def remembered(self) -> bytes:
         """Return the bytes of all episodes, to see whether a decision changed them."""
-        return msgspec.json.encode([self.episode, self.isolated])
+        return _encode([self.episode, self._isolated])
+
+
+_FRESH = Episode()
+_encode = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)

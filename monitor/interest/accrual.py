@@ -75,7 +75,7 @@ class Interest:
         if not account.known or _waits(account):
             return []
         if account.interest is None:
-            if _is_booked_here(reference.policy):
+            if reference.interest_times.booked_here:
                 account.interest = InterestState(hour_of(now), now)
             return []
         upto = now - _lateness(account, reference.policy) + 1
@@ -87,17 +87,17 @@ class Interest:
 
     def next_time(self, account: Account, reference: Reference, now: int) -> int | None:
         """Return the epoch ms at which `due` has something to do; None: not before an event."""
-        policy, state = reference.policy, account.interest
+        policy, times, state = reference.policy, reference.interest_times, account.interest
         if not account.known or _waits(account):
             return None
         if state is None:
-            return now if _is_booked_here(policy) else None
+            return now if times.booked_here else None
         if state.due:
-            at = state.due[0].hour + _deduction(policy)
-        elif not _is_booked_here(policy):
+            at = state.due[0].hour + times.deduction
+        elif not times.booked_here:
             at = 0
         elif state.windows or may_owe(account):
-            at = state.accrued + HOUR_MS + _recording(policy)
+            at = state.accrued + HOUR_MS + times.recording
         else:
             return None
         at += _lateness(account, policy)
@@ -109,22 +109,22 @@ class Interest:
         self, account: Account, reference: Reference, upto: int, place: _Place
     ) -> list[InterestNotice]:
         """Accrue and deduct whatever lies before `upto`, in order of time, as far as hours are known."""
-        policy, state = reference.policy, account.interest
+        times, state = reference.interest_times, account.interest
         notices: list[InterestNotice] = []
         while state is not None:
             if state.due:
-                if state.due[0].hour + _deduction(policy) >= upto:
+                if state.due[0].hour + times.deduction >= upto:
                     break
                 notices += _deduct_all(account, state, reference, place)
                 continue
-            if not _is_booked_here(policy):
+            if not times.booked_here:
                 account.interest = None  # the exchange books it from now on
                 break
             hour = state.accrued + HOUR_MS
-            if hour + _recording(policy) >= upto:
+            if hour + times.recording >= upto:
                 break
             if not state.windows and not may_owe(account):
-                state.accrued = hour_of(upto - 1 - _recording(policy))
+                state.accrued = hour_of(upto - 1 - times.recording)
                 continue
             dues = self._work_out_hour(account, state, reference, hour)
             if dues is None:
@@ -192,7 +192,7 @@ class Interest:
     def open_windows(self, account: Account, reference: Reference, ts: int) -> None:
         """Note the book as it is for every hour before `ts` that could not be worked out yet."""
         state = account.interest
-        if state is None or not _is_booked_here(reference.policy):
+        if state is None or not reference.interest_times.booked_here:
             return
         hour = state.windows[-1].hour if state.windows else state.accrued
         while (hour := hour + HOUR_MS) < ts:
@@ -205,7 +205,7 @@ class Interest:
         state = account.interest
         if state is None or not state.windows:
             return
-        if state.clock <= state.windows[-1].hour + _recording(reference.policy):
+        if state.clock <= state.windows[-1].hour + reference.interest_times.recording:
             self._note(account, state, reference)
 
     def _note(self, account: Account, state: InterestState, reference: Reference) -> None:
@@ -246,7 +246,7 @@ class InterestObserver:
         """Note what the event has done, where that counts."""
         if account.interest is not None:
             self._interest.note(account, self._reference)
-        elif account.known and _is_booked_here(self._reference.policy):
+        elif account.known and self._reference.interest_times.booked_here:
             account.interest = InterestState(hour_of(max(0, event.ts - 1)), event.ts)
         else:
             return  # where the exchange books, no place is ever asked for
@@ -274,7 +274,7 @@ def _accrue_all(
     for due in dues:
         if accrue(account, due):
             state.due.append(due)
-    ts = hour + _recording(reference.policy)
+    ts = hour + reference.interest_times.recording
     return [_notice(account, due, "accrued", due.amount, ts, reference, place) for due in dues]
 
 
@@ -285,7 +285,7 @@ def _deduct_all(
     for due in state.due:
         amount = deduct(account, due)
         if amount:
-            ts = due.hour + _deduction(reference.policy)
+            ts = due.hour + reference.interest_times.deduction
             notices.append(_notice(account, due, "deducted", amount, ts, reference, place))
     state.due = []
     return notices
@@ -330,18 +330,6 @@ def _rate_of(currency: str, reference: Reference) -> Decimal:
 
 
 # -- settings -----------------------------------------------------------------------------------
-
-
-def _is_booked_here(policy: Policy) -> bool:
-    return policy.interest_booking == "monitor"
-
-
-def _recording(policy: Policy) -> int:
-    return int(policy.recording_seconds * 1000)
-
-
-def _deduction(policy: Policy) -> int:
-    return int(policy.deduction_seconds * 1000)
 
 
 def _waits(account: Account) -> bool:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from monitor.exact import plain
 
 __all__ = [
+    "LONGEST_DECIMAL",
     "Amount",
     "Identifier",
     "Message",
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 _PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
-_MAX_DIGITS = 150
+LONGEST_DECIMAL = 150
 """Figures carry 50 digits; behind a point, zeros may come before them."""
 
 
@@ -38,9 +39,9 @@ def _decimal(value: Any) -> Decimal:
         raise ValueError(  # noqa: TRY004
             f'{value!r} must be a decimal in a string, such as "0.98"'
         )
-    if len(value) > _MAX_DIGITS or not _PLAIN.fullmatch(value):
+    if len(value) > LONGEST_DECIMAL or not _PLAIN.fullmatch(value):
         raise ValueError(
-            f"{value[:60]!r} is not a decimal in plain notation of at most {_MAX_DIGITS} characters"
+            f"{value[:60]!r} is not a decimal in plain notation of at most {LONGEST_DECIMAL} characters"
         )
     return Decimal(value)
 

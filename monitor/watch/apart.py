@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from monitor.account.state import Account, IsolatedPosition
 from monitor.exact import ZERO
-from monitor.prices import PriceBook
-from monitor.reference import Reference, borrow_tier, position_tier
-from monitor.schema.reference import Fees, Instrument
+from monitor.reference import Reference, borrow_tier
 from monitor.watch.exposures import NO_FLOOR, Contract, Debt, Form, Holding
+from monitor.watch.tables import Listed, Tables
 
 __all__ = ["compile_isolated"]
 
@@ -20,23 +17,19 @@ _NOTHING = Debt(0.0, 0.0, 0.0, 0.0, 0.0)
 class _Parts:
     """The holdings of one position while they are added up."""
 
-    def __init__(self, prices: PriceBook, column: Callable[[str], int]) -> None:
-        self._prices, self._column = prices, column
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
         self.names: list[str] = []
         self.holdings: list[Holding] = []
 
     def add(self, name: str, amount: float, debt: Debt = _NOTHING) -> int:
         """Add an amount of coin at full value, or a debt that costs its rates alone."""
-        own = through = -1
-        if name != "USD":
-            first, second = self._prices.route(name)
-            own = self._column(first)
-            through = self._column(second) if second is not None else -1
+        coin = self._tables.coin(name)
         self.names.append(name)
         self.holdings.append(
             Holding(
-                own,
-                through,
+                coin.column,
+                coin.bridge,
                 amount,
                 amount,
                 debt,
@@ -54,40 +47,25 @@ class _Parts:
         return len(self.holdings) - 1
 
 
-def compile_isolated(
-    account: Account,
-    position: IsolatedPosition,
-    reference: Reference,
-    prices: PriceBook,
-    column: Callable[[str], int],
-) -> Form:
+def compile_isolated(account: Account, position: IsolatedPosition, tables: Tables) -> Form:
     """Compile one position: margin and PnL against its requirement."""
-    instrument = reference.instruments[position.instrument]
-    fees = reference.fees_of(account.fee_schedule)
-    parts = _Parts(prices, column)
+    listed = tables.listed(position.instrument)
+    takers = tables.takers(account.fee_schedule)
+    parts = _Parts(tables)
     margin = parts.add(position.margin_currency, float(position.margin))
     contracts: tuple[Contract, ...] = ()
-    if instrument.kind == "spot":
-        _margin_position(parts, position, instrument, reference)
+    if listed.is_spot:
+        _margin_position(parts, position, listed, tables.reference)
     else:
-        settle = instrument.settle or instrument.quote
-        same = settle == position.margin_currency
-        contracts = (
-            _contract(
-                position,
-                instrument,
-                reference,
-                fees,
-                column(f"{position.instrument}/mark"),
-                margin if same else parts.add(settle, 0.0),
-            ),
-        )
+        same = listed.settle == position.margin_currency
+        settle = margin if same else parts.add(listed.settle, 0.0)
+        contracts = (_contract(position, listed, takers.contract_rate, settle),)
     columns = {h.column for h in parts.holdings} | {h.bridge for h in parts.holdings}
     columns |= {c.column for c in contracts}
     columns.discard(-1)
     return Form(
         auto_borrow=False,
-        taker=float(fees.spot_taker),
+        taker=takers.spot_rate,
         currencies=tuple(dict.fromkeys(parts.names)),
         holdings=tuple(parts.holdings),
         contracts=contracts,
@@ -98,34 +76,26 @@ def compile_isolated(
     )
 
 
-def _contract(
-    position: IsolatedPosition,
-    instrument: Instrument,
-    reference: Reference,
-    fees: Fees,
-    column: int,
-    settle: int,
-) -> Contract:
-    tier = position_tier(instrument.position_tiers, abs(position.quantity))[1]  # MM-2
+def _contract(position: IsolatedPosition, listed: Listed, taker: float, settle: int) -> Contract:
     return Contract(
-        column,
+        listed.mark,
         settle,
-        float(position.quantity * reference.sizes[position.instrument]),
+        float(position.quantity * listed.size),
         float(position.entry_price),
-        instrument.inverse,
-        float(tier.maintenance) + float(fees.derivative_taker),
+        listed.inverse,
+        listed.maintenance[listed.tier(abs(position.quantity))] + taker,  # MM-2
         0.0,
         0.0,
     )
 
 
 def _margin_position(
-    parts: _Parts, position: IsolatedPosition, instrument: Instrument, reference: Reference
+    parts: _Parts, position: IsolatedPosition, listed: Listed, reference: Reference
 ) -> None:
     """PnL = base held − what it was entered at, in quote coin, − interest; the debt costs its rates."""
-    parts.add(instrument.underlying, float(position.quantity))
-    parts.add(instrument.quote, float(-position.quantity * position.entry_price))
-    owes = position.liability_currency or instrument.quote
+    parts.add(listed.underlying, float(position.quantity))
+    parts.add(listed.quote, float(-position.quantity * position.entry_price))
+    owes = position.liability_currency or listed.quote
     if position.accrued_interest:
         parts.add(owes, float(-position.accrued_interest))
     owed = position.liability + position.accrued_interest

@@ -100,3 +100,5 @@ class Form(NamedTuple):
     """Keys of prices that never came: the first one changes the form (MM-3's forward)."""
     apart: tuple[tuple[str, Form], ...] = ()
     """MR-3: key of each isolated position, in order, and its own form."""
+    asked: bool = False
+    """Whether OC-2, OC-3 or IN-4 may hold by a coin whose equity no price moves."""

@@ -17,7 +17,7 @@ from monitor.limits import isolated_debts, main_account_cap, tier_limit
 from monitor.reference import Reference
 from monitor.schema.reference import Currency
 
-__all__ = ["equity_floor", "frozen_by_orders", "quota_moves"]
+__all__ = ["asks_by_itself", "equity_floor", "frozen_by_orders", "quota_moves"]
 
 
 def frozen_by_orders(account: Account, reference: Reference) -> frozenset[str]:
@@ -57,17 +57,53 @@ def equity_floor(
     `frozen` is what all open orders freeze of the coin; `cancellable`: some of them may be
     cancelled. Totals that are past their limits (BL-2, BL-3) are not in it.
     """
-    entry = _entry(reference, name)
     if not account.auto_borrow:
         # OC-2 below what orders freeze; IN-4 below minus the quota, of which 0 is the least
-        return frozen if cancellable else -entry.interest_free_quota
+        return frozen if cancellable else -_entry(reference, name).interest_free_quota
     if not cancellable:
         return None
+    limit = _own_limit(account, reference, name)
+    return (
+        None if limit is None else frozen - max(ZERO, limit)
+    )  # OC-3: borrowing is frozen − equity
+
+
+def asks_by_itself(
+    account: Account,
+    reference: Reference,
+    name: str,
+    *,
+    equity: Decimal,
+    borrowing: Decimal,
+    owed: Decimal,
+    lacks: bool,
+    cancellable: bool,
+) -> bool:
+    """Say whether OC-2, OC-3 or IN-4 may hold of a coin whose equity no price moves.
+
+    `borrowing` and `owed` as in CU-7 and CU-6; `lacks`: orders without auto-borrow freeze more of it
+    than there is. Totals that are past their limits (BL-2, BL-3) are not in it.
+    """
+    if cancellable:
+        if lacks and (account.mode == "spot" or not account.auto_borrow):
+            return True  # OC-2
+        if borrowing > owed:
+            limit = _own_limit(account, reference, name)
+            if limit is not None and borrowing > limit:
+                return True  # OC-3
+    if account.mode == "spot" or account.auto_borrow:
+        return False
+    return (
+        equity < -_entry(reference, name).interest_free_quota
+    )  # IN-4, of whose quota that is the least
+
+
+def _own_limit(account: Account, reference: Reference, name: str) -> Decimal | None:
+    """OC-3: return the least of the borrow limits, as far as the account alone uses them up, in coin."""
+    entry = _entry(reference, name)
     cross = tier_limit(entry, borrow_leverage(account, name))
     shared = [main_account_cap(entry, account.vip_level), entry.platform_pool]
-    apart = isolated_debts(account).get(name, ZERO)
+    apart = isolated_debts(account).get(name, ZERO) if account.isolated else ZERO
     limits = [] if cross is None else [cross]
     limits += [limit - apart for limit in shared if limit is not None]
-    if not limits:
-        return None
-    return frozen - max(ZERO, min(limits))  # OC-3: borrowing is frozen − equity
+    return min(limits, default=None)

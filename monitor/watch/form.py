@@ -6,359 +6,435 @@ before that can change?"; every account it cannot clear is assessed exactly.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 
 from monitor.account.isolated import isolated_leverage
 from monitor.account.state import Account, Balance, OpenOrder
 from monitor.contracts import order_fee, trade_value
-from monitor.currency import (
-    USD,
-    borrow_leverage,
-    counts_as_collateral,
-    liability,
-    potential_borrowing,
-)
+from monitor.currency import counts_as_collateral, liability, potential_borrowing
 from monitor.exact import ONE, ZERO
 from monitor.margin.derivative_orders import cross_leverage, opening_parts
 from monitor.margin.portfolio.prices import derivatives_of
 from monitor.margin.portfolio.prices import forward_of as portfolio_forward
 from monitor.prices import PriceBook
-from monitor.reference import Reference, borrow_tier, position_tier
-from monitor.schema.reference import Currency, Instrument
+from monitor.reference import Reference, borrow_tier
 from monitor.watch.apart import compile_isolated
 from monitor.watch.dependence import forward_of, isolated_currencies
 from monitor.watch.exposures import NO_FLOOR, Contract, Debt, Form, Holding, SpotOrder
-from monitor.watch.floors import equity_floor, frozen_by_orders, quota_moves
+from monitor.watch.floors import asks_by_itself, equity_floor, quota_moves
+from monitor.watch.tables import Coin, Column, Listed, Tables
 
-__all__ = ["compile_form"]
-
-Column = Callable[[str], int]
-"""Price key (`symbol/kind`) → column of the screen."""
+__all__ = ["FormCompiler", "compile_form"]
 
 _NOTHING = Balance()
+_NO_FROZEN = (ZERO, ZERO, ZERO)
+Group = tuple[str, str]
+
+
+class FormCompiler:
+    """Compiles accounts under one reference set; what that says is turned into floats only once."""
+
+    def __init__(self, reference: Reference, prices: PriceBook, column: Column) -> None:
+        """`column` gives each price key its place (and makes one for a new key)."""
+        self._tables = Tables(reference, prices, column)
+
+    def serves(self, reference: Reference, prices: PriceBook) -> bool:
+        """Say whether it was made for this reference set and these prices."""
+        return self._tables.reference is reference and self._tables.prices is prices
+
+    def compile(self, account: Account) -> Form:
+        """Compile an account. Raises KeyError when it holds what the reference set does not know."""
+        return _Compilation(account, self._tables).run()
 
 
 def compile_form(account: Account, reference: Reference, prices: PriceBook, column: Column) -> Form:
-    """Compile an account; `column` gives each price key its place (and makes one for a new key)."""
-    return _Compiler(account, reference, prices, column).run()
+    """Compile one account; whoever compiles many keeps a `FormCompiler`."""
+    return FormCompiler(reference, prices, column).compile(account)
 
 
-class _Compiler:
+class _Compilation:
+    """One account while it is compiled."""
+
     __slots__ = (
         "account",
         "apart",
+        "asked",
         "awaited",
         "cancellable",
-        "column",
         "contracts",
         "exact_only",
-        "fees",
         "frozen",
         "names",
         "others",
         "parts",
-        "prices",
-        "reference",
         "settling",
         "spot_orders",
-        "taker",
+        "tables",
+        "takers",
     )
 
-    def __init__(
-        self, account: Account, reference: Reference, prices: PriceBook, column: Column
-    ) -> None:
+    def __init__(self, account: Account, tables: Tables) -> None:
         self.account = account
-        self.reference = reference
-        self.prices = prices
-        self.column = column
-        self.taker = reference.fees_of(account.fee_schedule)
+        self.tables = tables
+        self.takers = tables.takers(account.fee_schedule)
         self.names: dict[str, int] = {}
-        self.frozen: dict[str, list[Decimal]] = {}
+        self.frozen: dict[str, tuple[Decimal, Decimal, Decimal]] = {}
+        """Coin → frozen by orders that may borrow (fees included), by those that may not, and fees."""
         self.settling: set[str] = set()
         self.contracts: list[Contract] = []
         self.spot_orders: list[SpotOrder] = []
         self.exact_only = False
+        self.asked = False
         self.apart: set[int] = set()
         """Columns of what is no part of the cross ratio, or assessed exactly alone."""
         self.parts: list[tuple[str, Form]] = []
         self.others: dict[str, None] = {}
         """Currencies it needs the index of, without holding them."""
         self.awaited: set[str] = set()
-        self.cancellable = frozen_by_orders(account, reference) if account.orders else frozenset()
+        self.cancellable: set[str] = set()
+        """Coins frozen by orders that a rule may cancel (OC-4)."""
 
     def run(self) -> Form:
         account = self.account
-        for name, balance in account.balances.items():
-            if not balance.is_empty() and not self._counts_nothing(name, balance):
-                self._holding(name)
-        self._contracts()
-        self._spot_orders()
-        self._isolated()
-        if self.settling and self.reference.policy.anticipate_funding:
+        self._held()
+        if account.orders:
+            self._orders()
+        else:
+            if account.positions:
+                self._contracts([])
+            if account.isolated:
+                self._isolated([])
+        if self.settling and self.tables.reference.policy.anticipate_funding:
             self.exact_only = True  # CU-4: what is frozen moves with the marks
-        holdings = tuple(self._compile_holding(name) for name in self.names)
-        columns = {h.column for h in holdings} | {h.bridge for h in holdings}
-        columns |= {c.column for c in self.contracts} | self.apart
+        holdings = self._holdings()
+        columns = self.apart
+        for holding in holdings:
+            columns.add(holding.column)
+            columns.add(holding.bridge)
+        for contract in self.contracts:
+            columns.add(contract.column)
         columns.discard(-1)
         return Form(
-            auto_borrow=account.auto_borrow,
-            taker=float(self.taker.spot_taker),
-            currencies=(*self.names, *self.others),
-            holdings=holdings,
-            contracts=tuple(self.contracts),
-            spot_orders=tuple(self.spot_orders),
-            cancellable=bool(self.cancellable),
-            exact_only=self.exact_only,
-            columns=tuple(sorted(columns)),
-            awaited=tuple(sorted(self.awaited)),
-            apart=tuple(self.parts),
+            account.auto_borrow,
+            self.takers.spot_rate,
+            (*self.names, *self.others),
+            tuple(holdings),
+            tuple(self.contracts),
+            tuple(self.spot_orders),
+            bool(self.cancellable),
+            self.exact_only,
+            tuple(sorted(columns)),
+            tuple(sorted(self.awaited)),
+            tuple(self.parts),
+            self.asked,
         )
 
-    def _isolated(self) -> None:
+    def _held(self) -> None:
+        """Name the coins that are held or owed, but those that count nothing: priced or not, a positive
+        coin that counts 0 changes no ratio (PX-3).
+        """
+        account, names = self.account, self.names
+        currencies = self.tables.reference.currencies
+        for name, balance in account.balances.items():
+            if not (balance.borrowed or balance.accrued_interest):
+                cash = balance.cash
+                if not cash:
+                    continue
+                positive = cash > ZERO and name != "USD"
+                if positive and not counts_as_collateral(account, name, currencies[name]):
+                    continue
+            names[name] = len(names)
+
+    def _orders(self) -> None:
+        account, listed = self.account, self.tables.listed
+        contracts, isolated, spot = [], [], []
+        for _, order in sorted(account.orders.items()):
+            found = listed(order.instrument)
+            if order.margin_mode == "isolated":
+                isolated.append(order)
+            elif found.is_spot:
+                spot.append((order, found))
+            else:
+                contracts.append((order, found))
+        if contracts or account.positions:
+            self._contracts(contracts)
+        for order, found in spot:
+            self._spot_order(order, found)
+        if isolated or account.isolated:
+            self._isolated(isolated)
+
+    # -- isolated positions and options -----------------------------------------------------------
+
+    def _isolated(self, orders: list[OpenOrder]) -> None:
         """MR-3: isolated positions have forms of their own; what their orders freeze is the account's."""
-        account, instruments = self.account, self.reference.instruments
+        account, tables = self.account, self.tables
+        reference = tables.reference
         for key, position in sorted(account.isolated.items()):
-            form = compile_isolated(account, position, self.reference, self.prices, self.column)
+            form = compile_isolated(account, position, tables)
             self.parts.append((key, form))
             self.apart.update(form.columns)
-            for name in isolated_currencies(position, instruments[position.instrument]):
+            for name in isolated_currencies(position, reference.instruments[position.instrument]):
                 self._index_apart(name)
-            if self.reference.policy.anticipate_funding:
+            if reference.policy.anticipate_funding:
                 self.exact_only = True  # CU-4: what is frozen moves with the mark
-        orders = [o for _, o in sorted(account.orders.items()) if o.margin_mode == "isolated"]
         opening = opening_parts(account, orders) if orders else {}
         for order in orders:
-            instrument = instruments[order.instrument]
+            listed = tables.listed(order.instrument)
             if order.price is None:
-                self._order_apart(order.instrument, instrument)
-            elif instrument.kind == "spot":
-                self._holding(instrument.underlying)
+                self._order_apart(listed)
+            elif listed.is_spot:
+                self._holding(listed.underlying)
             else:
-                self.apart.add(self.column(f"{order.instrument}/mark"))  # PX-3
-            self._freeze_isolated(order, instrument, opening[order.order_id])
+                self.apart.add(listed.mark)  # PX-3
+            self._freeze_isolated(order, listed, opening[order.order_id])
 
-    def _freeze_isolated(self, order: OpenOrder, instrument: Instrument, opens: Decimal) -> None:
+    def _freeze_isolated(self, order: OpenOrder, listed: Listed, opens: Decimal) -> None:
         """CU-4: margin and fee, taken off adjusted equity at rate 1 (AE-1)."""
-        spot = instrument.kind == "spot"
-        coin = instrument.quote if spot else instrument.settle or instrument.quote
+        instrument, size = listed.instrument, listed.size
+        coin = listed.settle
         self._holding(coin)
-        size = ONE if spot else self.reference.sizes[order.instrument]
-        taker = self.taker.spot_taker if spot else self.taker.derivative_taker
+        taker = self.takers.spot if listed.is_spot else self.takers.contract
         price = order.price if order.price is not None else ONE
         amount = trade_value(instrument, size, order.remaining, price) * taker
         leverage = isolated_leverage(
             self.account, order.instrument, order.position_side, order.leverage
         )
         amount += trade_value(instrument, size, opens, price) / leverage
-        frozen = self.frozen.setdefault(coin, [ZERO, ZERO, ZERO])
-        frozen[0] += amount
-        frozen[2] += amount
+        self._freeze(order, coin, amount, ZERO, amount)
 
-    def _order_apart(self, name: str, instrument: Instrument) -> None:
+    def _order_apart(self, listed: Listed) -> None:
         self.exact_only = True
-        if instrument.kind == "spot":
-            self._holding(instrument.underlying)
-            self._holding(instrument.quote)
+        if listed.is_spot:
+            self._holding(listed.underlying)
+            self._holding(listed.quote)
         else:
-            self.apart.add(self.column(f"{name}/mark"))
-            self._holding(instrument.settle or instrument.quote)
+            self.apart.add(listed.mark)
+            self._holding(listed.settle)
 
-    def _option(self, name: str, instrument: Instrument, *, short: bool) -> None:
+    def _option(self, listed: Listed, *, short: bool) -> None:
         """CU-3, MM-3: options are left to decimals; long and bought ones need their mark alone."""
-        self._order_apart(name, instrument)
+        self._order_apart(listed)
         if short:
-            self._index_apart(instrument.underlying)
-            future, awaited = forward_of(instrument, self.reference, self.prices)
+            tables = self.tables
+            self._index_apart(listed.underlying)
+            future, awaited = forward_of(listed.instrument, tables.reference, tables.prices)
             self.awaited.update(awaited)
             if future is not None:
-                self.apart.add(self.column(f"{future}/mark"))
+                self.apart.add(tables.listed(future).mark)
 
     def _index_apart(self, name: str) -> None:
         if name != "USD":
             self.others[name] = None
-            own, through = self.prices.route(name)
-            self.apart.add(self.column(own))
-            if through is not None:
-                self.apart.add(self.column(through))
+            coin = self.tables.coin(name)
+            self.apart.add(coin.column)
+            self.apart.add(coin.bridge)
 
-    def _counts_nothing(self, name: str, balance: Balance) -> bool:
-        """PX-3: a positive coin that counts 0 changes no ratio, priced or not."""
-        if balance.cash <= 0 or balance.borrowed or balance.accrued_interest or name == "USD":
-            return False
-        entry = self.reference.currencies[name]
-        return not counts_as_collateral(self.account, name, entry)
+    # -- derivatives and spot orders --------------------------------------------------------------
+
+    def _units(self, orders: list[tuple[OpenOrder, Listed]]) -> None:
+        """PM-1: risk units are left to decimals; these are the prices they are made of."""
+        self.exact_only = True
+        tables = self.tables
+        for name, instrument in derivatives_of(self.account, tables.reference):
+            listed = tables.listed(name)
+            self._order_apart(listed)
+            self._index_apart(listed.underlying)
+            self.settling.add(listed.settle)
+            if listed.is_option:
+                self._option(listed, short=True)
+                forward = portfolio_forward(instrument, tables.reference, tables.prices)
+                if forward is not None:
+                    self._index_apart(forward.quote)
+        for order, listed in orders:
+            self._freeze(order, listed.settle, ZERO, ZERO, ZERO)  # how much, decimals tell
+
+    def _contracts(self, orders: list[tuple[OpenOrder, Listed]]) -> None:
+        account, tables = self.account, self.tables
+        if account.mode == "portfolio":
+            self._units(orders)
+            return
+        opening = opening_parts(account, [order for order, _ in orders]) if orders else {}
+        positions = []
+        alone: dict[Group, Decimal] = {}
+        for position in account.positions.values():
+            listed = tables.listed(position.instrument)
+            self.settling.add(listed.settle)
+            if listed.is_option:
+                self._option(listed, short=position.quantity < 0)
+            else:
+                positions.append((position, listed))
+                group = listed.group
+                alone[group] = alone.get(group, ZERO) + abs(position.quantity)
+        gross = alone
+        if orders:
+            for order, listed in orders:
+                if listed.is_option:
+                    self._option(listed, short=order.side == "sell")
+                    self._freeze(order, listed.settle, ZERO, ZERO, ZERO)  # how much, decimals tell
+            orders = [pair for pair in orders if not pair[1].is_option]
+            gross = dict(alone)
+            for order, listed in orders:
+                group = listed.group
+                gross[group] = gross.get(group, ZERO) + opening[order.order_id]
+        taker = self.takers.contract_rate
+        for position, listed in positions:
+            by_itself = listed.maintenance[listed.tier(alone[listed.group])]
+            self.contracts.append(
+                Contract(
+                    listed.mark,
+                    self._holding(listed.settle),
+                    float(position.quantity * listed.size),
+                    float(position.entry_price),
+                    listed.inverse,
+                    listed.maintenance[listed.tier(gross[listed.group])] + taker,
+                    by_itself,
+                    0.0,
+                )
+            )
+        for order, listed in orders:
+            self._contract_order(order, listed, opening[order.order_id], gross[listed.group])
+
+    def _contract_order(
+        self, order: OpenOrder, listed: Listed, opening: Decimal, gross: Decimal
+    ) -> None:
+        """IM-1, MM-1, CU-4: what a derivative order adds; `gross` contracts find its tier."""
+        holding = self._holding(listed.settle)
+        if order.price is None:
+            self.exact_only = True
+        price = order.price if order.price is not None else ONE
+        takers = self.takers
+        fee = order_fee(listed.instrument, listed.size, order.remaining, price, takers.contract)
+        self._freeze(order, listed.settle, fee, ZERO, fee)
+        opens = float(opening * listed.size)
+        tier = listed.tier(gross)
+        leverage = cross_leverage(self.account, order.instrument, order.leverage)
+        rate = max(1.0 / float(leverage), listed.initial[tier])
+        self.contracts.append(
+            Contract(
+                listed.mark,
+                holding,
+                opens,
+                0.0,
+                listed.inverse,
+                listed.maintenance[tier] + takers.contract_rate,
+                0.0,
+                (opens if listed.inverse else opens * float(price)) * rate,
+            )
+        )
+
+    def _spot_order(self, order: OpenOrder, listed: Listed) -> None:
+        account = self.account
+        if order.price is None:
+            self.exact_only = True
+        price = order.price if order.price is not None else ONE
+        amount = order.remaining
+        base, quote = self._holding(listed.underlying), self._holding(listed.quote)
+        buys = order.side == "buy"
+        self.spot_orders.append(SpotOrder(buys, base, quote, float(amount), float(price)))
+        held = amount * price if buys else amount
+        gives = listed.quote if buys else listed.underlying
+        if order.auto_borrow if account.mode == "spot" else account.auto_borrow:
+            self._freeze(order, gives, held, ZERO, ZERO)
+        else:
+            self._freeze(order, gives, ZERO, held, ZERO)
+
+    def _freeze(
+        self, order: OpenOrder, coin: str, with_: Decimal, without: Decimal, fees: Decimal
+    ) -> None:
+        """CU-4: add to what orders hold of a coin: those that may borrow, those that may not, fees."""
+        if not order.reduce_only and order.command_id is None:
+            self.cancellable.add(coin)  # OC-4
+        known = self.frozen.get(coin)
+        if known is not None:
+            with_, without, fees = known[0] + with_, known[1] + without, known[2] + fees
+        self.frozen[coin] = (with_, without, fees)
+
+    # -- coins ------------------------------------------------------------------------------------
 
     def _holding(self, name: str) -> int:
         return self.names.setdefault(name, len(self.names))
 
-    def _units(self) -> None:
-        """PM-1: risk units are left to decimals; these are the prices they are made of."""
-        self.exact_only = True
-        for name, instrument in derivatives_of(self.account, self.reference):
-            self._order_apart(name, instrument)
-            self._index_apart(instrument.underlying)
-            self.settling.add(instrument.settle or instrument.quote)
-            if instrument.kind == "option":
-                self._option(name, instrument, short=True)
-                forward = portfolio_forward(instrument, self.reference, self.prices)
-                if forward is not None:
-                    self._index_apart(forward.quote)
-
-    def _contracts(self) -> None:
-        account, reference = self.account, self.reference
-        if account.mode == "portfolio":
-            self._units()
-            return
-        orders = [
-            order
-            for _, order in sorted(account.orders.items())
-            if reference.instruments[order.instrument].kind != "spot"
-            and order.margin_mode == "cross"
-        ]
-        opening = opening_parts(account, orders) if orders else {}
-        alone: dict[tuple[str, str], Decimal] = {}
-        gross: dict[tuple[str, str], Decimal] = {}
-        positions = list(account.positions.values())
-        for position in positions:
-            instrument = reference.instruments[position.instrument]
-            if instrument.kind == "option":
-                self._option(position.instrument, instrument, short=position.quantity < 0)
-                self.settling.add(instrument.settle or instrument.quote)
-        for order in orders:
-            instrument = reference.instruments[order.instrument]
-            if instrument.kind == "option":
-                self._option(order.instrument, instrument, short=order.side == "sell")
-        positions = [p for p in positions if reference.instruments[p.instrument].kind != "option"]
-        orders = [o for o in orders if reference.instruments[o.instrument].kind != "option"]
-        for position in positions:
-            instrument = reference.instruments[position.instrument]
-            group = (instrument.family, instrument.kind)
-            alone[group] = alone.get(group, ZERO) + abs(position.quantity)
-            self.settling.add(instrument.settle or instrument.quote)
-        gross.update(alone)
-        for order in orders:
-            instrument = reference.instruments[order.instrument]
-            group = (instrument.family, instrument.kind)
-            gross[group] = gross.get(group, ZERO) + opening[order.order_id]
-        taker = float(self.taker.derivative_taker)
-        for position in positions:
-            instrument = reference.instruments[position.instrument]
-            group = (instrument.family, instrument.kind)
-            tier = position_tier(instrument.position_tiers, gross[group])[1]
-            by_itself = position_tier(instrument.position_tiers, alone[group])[1]
-            self.contracts.append(
-                Contract(
-                    self.column(f"{position.instrument}/mark"),
-                    self._holding(instrument.settle or instrument.quote),
-                    float(position.quantity * reference.sizes[position.instrument]),
-                    float(position.entry_price),
-                    instrument.inverse,
-                    float(tier.maintenance) + taker,
-                    float(by_itself.maintenance),
-                    0.0,
+    def _holdings(self) -> list[Holding]:
+        account, coin_of, frozen_of = self.account, self.tables.coin, self.frozen
+        settling, balances, leverages = self.settling, account.balances, account.borrow_leverage
+        everywhere = leverages.get("*", ONE)
+        found = []
+        for name in self.names:
+            coin = coin_of(name)
+            balance = balances.get(name, _NOTHING)
+            cash = balance.cash
+            held = net = float(cash)
+            frozen = fees = ZERO
+            if name in frozen_of:
+                with_, without, fees = frozen_of[name]
+                frozen = with_ + without
+            debt: Debt | None = None
+            floor = NO_FLOOR
+            in_debt = balance.borrowed or balance.accrued_interest
+            if in_debt:
+                net = float(cash - balance.borrowed - balance.accrued_interest)
+            if name in settling:
+                floor = self._floor(name, frozen)
+            elif in_debt or cash < frozen:
+                debt = self._debt(name, coin, balance)
+            else:
+                # Cash that covers what is frozen owes and borrows nothing (CU-6, CU-7), and asks for
+                # nothing: most coins of most accounts.
+                debt = coin.owes_nothing
+            adds = settling and coin.entry.quota_adds_available_of
+            if adds and quota_moves(account, self.tables.reference, name, settling):
+                self.exact_only = True
+            found.append(
+                Holding(
+                    coin.column,
+                    coin.bridge,
+                    held,
+                    net,
+                    debt,
+                    counts_as_collateral(account, name, coin.entry),
+                    coin.by_value,
+                    coin.discount,
+                    coin.minimum_rate,
+                    float(frozen) if frozen else 0.0,
+                    float(fees) if fees else 0.0,
+                    coin.borrow,
+                    1.0 / float(leverages.get(name, everywhere)),
+                    floor,
                 )
             )
-        for order in orders:
-            instrument = reference.instruments[order.instrument]
-            size = reference.sizes[order.instrument]
-            settle = instrument.settle or instrument.quote
-            holding = self._holding(settle)
-            if order.price is None:
-                self.exact_only = True
-            price = order.price if order.price is not None else ONE
-            fee = order_fee(instrument, size, order.remaining, price, self.taker.derivative_taker)
-            frozen = self.frozen.setdefault(settle, [ZERO, ZERO, ZERO])
-            frozen[0] += fee
-            frozen[2] += fee
-            opens = float(opening[order.order_id] * size)
-            group = (instrument.family, instrument.kind)
-            tier = position_tier(instrument.position_tiers, gross[group])[1]
-            leverage = cross_leverage(account, order.instrument, order.leverage)
-            rate = max(1.0 / float(leverage), float(tier.initial))
-            self.contracts.append(
-                Contract(
-                    self.column(f"{order.instrument}/mark"),
-                    holding,
-                    opens,
-                    0.0,
-                    instrument.inverse,
-                    float(tier.maintenance) + taker,
-                    0.0,
-                    (opens if instrument.inverse else opens * float(price)) * rate,
-                )
-            )
-
-    def _spot_orders(self) -> None:
-        account = self.account
-        for _, order in sorted(account.orders.items()):
-            instrument = self.reference.instruments[order.instrument]
-            if instrument.kind != "spot" or order.margin_mode == "isolated":
-                continue
-            if order.price is None:
-                self.exact_only = True
-            price = order.price if order.price is not None else ONE
-            amount = order.remaining
-            base, quote = self._holding(instrument.underlying), self._holding(instrument.quote)
-            buys = order.side == "buy"
-            self.spot_orders.append(SpotOrder(buys, base, quote, float(amount), float(price)))
-            gives = instrument.quote if buys else instrument.underlying
-            borrows = order.auto_borrow if account.mode == "spot" else account.auto_borrow
-            frozen = self.frozen.setdefault(gives, [ZERO, ZERO, ZERO])
-            frozen[0 if borrows else 1] += amount * price if buys else amount
-
-    def _compile_holding(self, name: str) -> Holding:
-        account = self.account
-        entry = USD if name == "USD" else self.reference.currencies[name]
-        balance = account.balances.get(name, _NOTHING)
-        column = bridge = -1
-        if name != "USD":
-            own, through = self.prices.route(name)
-            column = self.column(own)
-            if through is not None:
-                bridge = self.column(through)
-        with_, without, fees = self.frozen.get(name, (ZERO, ZERO, ZERO))
-        discount, borrow = self.reference.float_tiers.get(name, ((), ()))
-        if self.settling and quota_moves(account, self.reference, name, self.settling):
-            self.exact_only = True
-        return Holding(
-            column,
-            bridge,
-            float(balance.cash),
-            float(balance.cash - balance.borrowed - balance.accrued_interest),
-            self._debt(name, entry, balance) if name not in self.settling else None,
-            counts_as_collateral(account, name, entry),
-            entry.tier_unit == "usd",
-            discount,
-            float(entry.minimum_rate),
-            float(with_ + without),
-            float(fees),
-            borrow,
-            1.0 / float(borrow_leverage(account, name)),
-            self._floor(name, with_ + without),
-        )
+        return found
 
     def _floor(self, name: str, frozen: Decimal) -> float:
         """How low marks may bring the coin's equity before it asks for something."""
-        if name not in self.settling:
-            return NO_FLOOR
-        cancellable = name in self.cancellable
-        floor = equity_floor(self.account, self.reference, name, frozen, cancellable=cancellable)
+        reference, cancellable = self.tables.reference, name in self.cancellable
+        floor = equity_floor(self.account, reference, name, frozen, cancellable=cancellable)
         return NO_FLOOR if floor is None else float(floor)
 
-    def _debt(self, name: str, entry: Currency, balance: Balance) -> Debt:
+    def _debt(self, name: str, coin: Coin, balance: Balance) -> Debt:
         """Find in decimals what is owed: in floats 0.1 + 0.2 would lie beyond a tier that ends at 0.3.
 
-        Reductions bring debts down to exactly such bounds.
+        Reductions bring debts down to exactly such bounds. Whether it asks for something is told here
+        too: no price changes that.
         """
-        account = self.account
+        account, reference = self.account, self.tables.reference
         cash, borrowed, interest = balance.cash, balance.borrowed, balance.accrued_interest
         equity = cash - borrowed - interest
         owed = liability(account.mode, cash, borrowed, interest, equity)
-        with_, without, _ = self.frozen.get(name, (ZERO, ZERO, ZERO))
+        with_, without, _ = self.frozen.get(name, _NO_FROZEN)
         borrowing = potential_borrowing(account, cash, equity, owed, without, with_)
-        tier = borrow_tier(entry.borrow_tiers, borrowing)[1]
-        alone = borrow_tier(entry.borrow_tiers, owed)[1]
+        self.asked = self.asked or asks_by_itself(
+            account,
+            reference,
+            name,
+            equity=equity,
+            borrowing=borrowing,
+            owed=owed,
+            lacks=without > cash if account.mode == "spot" else with_ + without > equity,
+            cancellable=name in self.cancellable,
+        )
+        tiers = coin.entry.borrow_tiers
+        tier = borrow_tier(tiers, borrowing)[1]
+        alone = tier if borrowing == owed else borrow_tier(tiers, owed)[1]
         return Debt(
             float(owed),
             float(borrowing),

@@ -11,7 +11,7 @@ from monitor.reference import Reference
 from monitor.watch import kernels, layout
 from monitor.watch.census import Census
 from monitor.watch.exposures import Form
-from monitor.watch.form import compile_form
+from monitor.watch.form import FormCompiler
 from monitor.watch.screen import Found, Screen
 from monitor.watch.standing import IsolatedStanding, Standing
 from monitor.watch.state import Floats
@@ -25,6 +25,7 @@ class Watched:
     __slots__ = (
         "account_id",
         "always",
+        "asked",
         "awaited",
         "cancellable",
         "currencies",
@@ -47,6 +48,8 @@ class Watched:
         """So it does since floats know no box for what it holds."""
         self.cancellable = False
         """Whether OC-1 would find an order that it may cancel."""
+        self.asked = False
+        """Whether OC-2, OC-3 or IN-4 may hold by a coin whose equity no price moves."""
         self.currencies: tuple[str, ...] = ()
         self.awaited: tuple[str, ...] = ()
         """Keys of prices that never came: the first one changes the form (MM-3's forward)."""
@@ -56,6 +59,7 @@ class Watched:
     def take(self, form: Form) -> None:
         """Take what must be known of a form apart from its figures."""
         self.exact_only, self.cancellable = form.exact_only, form.cancellable
+        self.asked = form.asked
         self.currencies, self.awaited = form.currencies, form.awaited
         self.keys = tuple(key for key, _ in form.apart)
         self.priced = True
@@ -96,6 +100,7 @@ class Watch:
         self._unpriced: set[str] = set()
         self._awaiting: dict[str, set[str]] = {}
         """Price key → accounts whose form changes with its first price."""
+        self._compiler: FormCompiler | None = None
 
     @property
     def census(self) -> Census:
@@ -120,10 +125,13 @@ class Watch:
         screen.flag(slot, kernels.UNSEEN)
         if not screen.flags(slot) & kernels.STANDS:
             self.census.mark(slot, "unassessed")
-        if account.unknown_to(reference):
+        if not account.is_known_to(reference):
             self._without_prices(watched)
             return watched
-        form = compile_form(account, reference, prices, screen.row)
+        compiler = self._compiler
+        if compiler is None or not compiler.serves(reference, prices):
+            compiler = self._compiler = FormCompiler(reference, prices, screen.row)
+        form = compiler.compile(account)
         if not screen.priced(form.columns):
             self._without_prices(watched)
             return watched

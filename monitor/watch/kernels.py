@@ -279,9 +279,7 @@ def _concerned(s: State, row: int, place: int) -> tuple[int, int, int]:
     Returns (how many are left in `found` since they were not cleared, how many were looked at, the
     place to go on from or −1).
     """
-    count, place = tree.left(
-        s.edges, s.owners, s.rows[row], s.prices[row], place, s.found, s.stack
-    )
+    count, place = tree.left(s.edges, s.owners, s.rows[row], s.prices[row], place, s.found, s.stack)
     kept = 0
     for number in range(count):
         slot = s.found[number]
@@ -309,9 +307,7 @@ def run(fields: Fields, ticks: Floats, begin: int, place: int) -> tuple[int, int
                 s.stir[row] += (price / before - 1.0) * (price / before - 1.0)
             s.prices[row] = price
         root = s.rows[row, tree.ROOT]
-        if s.rows[row, tree.ROOM] > 0 and (
-            s.edges[root, 0] > price or s.edges[root, 1] < price
-        ):
+        if s.rows[row, tree.ROOM] > 0 and (s.edges[root, 0] > price or s.edges[root, 1] < price):
             kept, count, place = _concerned(s, row, place)
             looked += count
             if kept > 0 or place >= 0 or looked >= len(s.found):

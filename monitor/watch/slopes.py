@@ -67,7 +67,9 @@ def _product_high(a_low: float, a_high: float, b_low: float, b_high: float) -> f
 
 
 @compiled
-def _rates(tables: Floats, table: int, counts: bool, low: float, high: float) -> tuple[float, float]:
+def _rates(
+    tables: Floats, table: int, counts: bool, low: float, high: float
+) -> tuple[float, float]:
     """CU-9: return the least and the greatest rate that amounts in [low, high] meet."""
     least, most = 1e9, -1.0
     if low <= 0.0:

@@ -71,8 +71,8 @@ class PartitionWriter(Generic[EventT]):
         self.settings = settings or WriterSettings()
         self.lost: JournalError | None = None
         self.linger = 0.0
-        """Seconds that a group waits for more: for a partition that only catches up, where nobody
-        waits for a decision and a request for every few records would cost more than the work."""
+        """Seconds that a group waits for more while nobody waits for what is in it: a request for
+        every few records would cost more than all other work on them."""
         self.durable: Callable[[Sequence[tuple[str, CommandOut]]], None] = lambda _: None
         """Told, by account, of the commands that the journal has taken."""
         self._journal = journal
@@ -94,6 +94,7 @@ class PartitionWriter(Generic[EventT]):
         self._renew_at = 0.0
         self._flushing = False
         self._wake = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._publish_wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -159,8 +160,11 @@ class PartitionWriter(Generic[EventT]):
             asyncio.create_task(self._guarded(self._publish_loop()), name=f"publish {name}"),
         ]
 
-    def mark(self, account_id: str, event: EventT | None = None) -> None:
-        """Say that an account changed, and which event did it; call right after folding it."""
+    def mark(self, account_id: str, event: EventT | None = None, *, urgent: bool = False) -> None:
+        """Say that an account changed, and which event did it; call right after folding it.
+
+        `urgent`: somebody waits for it, so its group does not wait for more.
+        """
         if self.lost is not None:
             return
         account_key(account_id)
@@ -169,6 +173,8 @@ class PartitionWriter(Generic[EventT]):
         events = self._dirty.setdefault(account_id, [])
         if event is not None:
             events.append(event)
+        if urgent:
+            self._urgent.set()
         self._stir()
 
     def settle(self, event: EventT) -> None:
@@ -198,6 +204,7 @@ class PartitionWriter(Generic[EventT]):
         Raises JournalLost or OutletLost, also when that long was not enough.
         """
         self._flushing = True
+        self._urgent.set()
         self._stir()
         try:
             async with asyncio.timeout(seconds):
@@ -227,8 +234,8 @@ class PartitionWriter(Generic[EventT]):
         loop = asyncio.get_running_loop()
         while True:
             await self._wait_for_work()
-            if self.linger and self._dirty and not self._flushing:
-                await asyncio.sleep(self.linger)
+            if self.linger and self._dirty:
+                await self._gather()
             if loop.time() >= self._renew_at:
                 self._guard.check()
                 self._journal = await self._journal.renew()
@@ -250,6 +257,14 @@ class PartitionWriter(Generic[EventT]):
                     self._publish_wake.set()
             # 4. Acknowledge exactly the events of this group.
             self._acknowledge(group.events)
+
+    async def _gather(self) -> None:
+        """Let more come, until somebody waits for what there is."""
+        try:
+            async with asyncio.timeout(self.linger):
+                await self._urgent.wait()
+        except TimeoutError:
+            return
 
     async def _wait_for_work(self) -> None:
         loop = asyncio.get_running_loop()
@@ -296,6 +311,8 @@ class PartitionWriter(Generic[EventT]):
             taken.append(account_id)
         for account_id in taken:
             del self._dirty[account_id]
+        if not (self._dirty or self._flushing):
+            self._urgent.clear()
         if self._published > self._noted and self._note_is_due():
             group.notes_published = self._published
             note = encode_record(Published(self.epoch, self._published))

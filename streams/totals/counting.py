@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from monitor.account import Account
-from monitor.currency import liability
+from monitor.account import Account, Balance
+from monitor.currency import liability, potential_borrowing
 from monitor.engine import Engine
 from monitor.exact import ZERO
 from monitor.limits import (
@@ -19,10 +19,11 @@ from monitor.limits import (
     own_borrowing,
 )
 from monitor.margin import Figures
+from monitor.reference import Reference
 from streams.journal import Epoch
 from streams.totals.sums import Sums
 
-__all__ = ["Counting", "Frozen", "Part"]
+__all__ = ["Counting", "Frozen", "Part", "borrowed_at_any_price"]
 
 MOVING_SECONDS = 10.0
 """How often an account that borrows is counted again whose borrowing moves with prices alone."""
@@ -30,6 +31,7 @@ ROUND_SECONDS = 60.0
 """The same of one that does not borrow yet: what makes it borrow may be a loss on paper."""
 _NEVER = -1
 _LONG_AGO = -1e9
+_NOTHING = Balance()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +183,17 @@ class Counting:
         entry = engine.entries.get(account_id)
         if part is None:
             return
-        if entry is None or not entry.account.known:
+        if entry is None or not entry.known:
             part.marked.pop(account_id, None)
-        elif _may_borrow(entry.account):
-            self.note(partition, entry.account, engine.figures(account_id))
+            return
+        account = entry.read()
+        priced = account_id not in engine.watch.unpriced
+        borrowed = borrowed_at_any_price(account, engine.reference) if priced else None
+        if borrowed is None:
+            self.note(partition, account, engine.figures(account_id))
         else:
-            part.put(entry.account, {})
+            part.put(account, borrowed)
+            self._come_again(account, moving=bool(borrowed))
 
     def _come_again(self, account: Account, *, moving: bool) -> None:
         """Put an account that prices alone can make borrow into its line."""
@@ -199,11 +206,38 @@ class Counting:
             line[name] = self._clock()
 
 
-def _may_borrow(account: Account) -> bool:
-    """Say whether an account can borrow anything at all, by its book alone."""
-    if account.orders or account.isolated or (account.positions and account.mode != "spot"):
-        return True
-    return bool(_owed_by_the_book(account))
+def borrowed_at_any_price(account: Account, reference: Reference) -> dict[str, Decimal] | None:
+    """BL-4: return currency → what a priced account borrows, coin; None where prices decide it.
+
+    Without cross positions no price moves an equity, and spot orders freeze what their limits say.
+    """
+    if account.positions:
+        return None
+    frozen: dict[str, tuple[Decimal, Decimal]] = {}
+    for order in account.orders.values():
+        instrument = reference.instruments.get(order.instrument)
+        if instrument is None or instrument.kind != "spot" or order.margin_mode == "isolated":
+            return None
+        if order.price is None:
+            return None
+        buys = order.side == "buy"
+        coin = instrument.quote if buys else instrument.underlying
+        held = order.remaining * order.price if buys else order.remaining
+        without, with_ = frozen.get(coin, (ZERO, ZERO))
+        if order.auto_borrow if account.mode == "spot" else account.auto_borrow:
+            frozen[coin] = without, with_ + held
+        else:
+            frozen[coin] = without + held, with_
+    found = isolated_debts(account)
+    for name in {**account.balances, **frozen}:
+        b = account.balances.get(name, _NOTHING)
+        equity = b.cash - b.borrowed - b.accrued_interest
+        owed = liability(account.mode, b.cash, b.borrowed, b.accrued_interest, equity)  # CU-6
+        without, with_ = frozen.get(name, (ZERO, ZERO))
+        borrowed = potential_borrowing(account, b.cash, equity, owed, without, with_)  # CU-7
+        if borrowed:
+            found[name] = found.get(name, ZERO) + borrowed
+    return found
 
 
 def _owed_by_the_book(account: Account) -> dict[str, Decimal]:

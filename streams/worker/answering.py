@@ -130,7 +130,7 @@ class Answering:
         if engine is None or not owned.span.ready:
             raise CannotAnswer(f"not ready: {owned.published_span().reason}")
         entry = engine.entries.get(request.account_id)
-        if entry is None or not entry.account.known:
+        if entry is None or not entry.known:
             raise CannotAnswer(f"unknown account {request.account_id}")
         now = self._runtime.now()
         if request.kind == "assessment":
@@ -138,7 +138,7 @@ class Answering:
         try:
             question = QUESTIONS[request.kind].model_validate(request.question)
             found = answer(
-                entry.account, question, engine.reference, engine.prices, self._totals(), now
+                entry.read(), question, engine.reference, engine.prices, self._totals(), now
             )
         except ValidationError as error:
             raise CannotAnswer(_named(error)) from error
@@ -151,7 +151,7 @@ class Answering:
         )
 
     def _assessment(self, request: Request, engine: Engine, now: int) -> AssessmentAnswer:
-        account = engine.entries[request.account_id].account
+        account = engine.entries[request.account_id].read()
         figures = engine.figures(request.account_id)
         policy = engine.reference.policy
         stale = engine.prices.stale(figures.symbols, policy, now)

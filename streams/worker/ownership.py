@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import structlog
 from confluent_kafka.admin import AdminClient
@@ -25,18 +27,33 @@ from streams.journal import (
 )
 from streams.worker.offsets import committed_offsets
 from streams.worker.partition import OwnedPartition
-from streams.worker.runtime import Runtime, wall
+from streams.worker.runtime import TURN_SECONDS, Runtime, wall
 from streams.worker.totalling import Totalling
 from streams.worker.view import RedisView
 
-__all__ = ["ACCOUNTS_PER_TURN", "Ownership"]
+__all__ = ["Ownership"]
 
 log = structlog.get_logger(__name__)
 
 CATCH_UP_LINGER_SECONDS = 0.1
-ACCOUNTS_PER_TURN = 20
+QUIET_LINGER_SECONDS = 0.05
+"""How long a group without a command waits for more: only acknowledgements wait with it, and those
+are committed every half second."""
+ACCOUNTS_AT_ONCE = 64
+"""Examined together; a turn takes as many of these as fit into `TURN_SECONDS`."""
 FLUSH_SHARE = 0.6
 """Of the session: how long a revocation may take to flush."""
+
+
+class Parked(NamedTuple):
+    """How a partition was let go: everything of it in the journal, its accounts still in memory."""
+
+    last_offset: int
+    """Of this worker's last append."""
+    folded: dict[str, int]
+    """Account topic (plain name) → last offset folded."""
+    sources: dict[str, str]
+    """Account topic → its id."""
 
 
 class Ownership:
@@ -60,6 +77,8 @@ class Ownership:
         self._journal, self._guard, self._outlet = journal, guard, outlet
         self._view, self._totalling, self._admin = view, totalling, admin
         self._on_ready = on_ready
+        self._parked: dict[int, Parked] = {}
+        """Partitions let go, whose accounts are still in the engine until the group has decided."""
         self._claims: set[asyncio.Task[None]] = set()
         self._to_examine: dict[str, None] = {}
         self._examine_wake = asyncio.Event()
@@ -67,7 +86,12 @@ class Ownership:
     # -- owning -------------------------------------------------------------------------------
 
     def assign(self, numbers: Sequence[int]) -> None:
-        """Claim these partitions in the background; their events wait until that is done."""
+        """Claim these partitions in the background; their events wait until that is done.
+
+        What was let go and does not come back is forgotten.
+        """
+        for number in [n for n in self._parked if n not in numbers]:
+            self._forget(number)
         for number in numbers:
             owned = OwnedPartition(
                 number,
@@ -78,7 +102,7 @@ class Ownership:
                 changed=self._changed,
             )
             self.partitions[number] = owned
-            self._begin(f"claim {number}", self._claim(owned))
+            self._begin(f"claim {number}", self._claim(owned, self._parked.pop(number, None)))
         self._totalling.share(self)
 
     async def flush(self) -> bool:
@@ -98,17 +122,28 @@ class Ownership:
             if isinstance(outcome, BaseException):
                 log.warning("flush_failed", error=str(outcome))
         self.cover()
+        for one in owned:
+            if one.writer is not None and one.writer.lost is None and one.writer.settled:
+                self._parked[one.number] = Parked(
+                    one.writer.last_offset, dict(one.folded), dict(one.sources)
+                )
         await asyncio.gather(*(w.close() for w in writers), return_exceptions=True)
         return bool(writers)
 
     def release(self) -> None:
-        """Forget every partition and its accounts."""
+        """Own nothing; accounts stay in memory where all of them is in the journal."""
         for number in list(self.partitions):
-            if self._runtime.engine is not None:
-                self._runtime.engine.release(number)
             self._view.released(number)
             self._totalling.released(number)
             del self.partitions[number]
+            if number not in self._parked:
+                self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        """Let go of a partition's accounts."""
+        self._parked.pop(number, None)
+        if self._runtime.engine is not None:
+            self._runtime.engine.release(number)
 
     def drop(self, reason: str) -> None:
         """Decide nothing any more, at once: others may have taken over."""
@@ -142,22 +177,30 @@ class Ownership:
 
     # -- claims -------------------------------------------------------------------------------
 
-    async def _claim(self, owned: OwnedPartition) -> None:
-        """Claim the journal's partition, read it, and open the partition to events."""
+    async def _claim(self, owned: OwnedPartition, parked: Parked | None) -> None:
+        """Claim the journal's partition, read it, and open the partition to events.
+
+        `parked`: how this worker let it go. If nobody has claimed it since, its accounts stand.
+        """
         await self._runtime.inputs.wait()
-        journal, recovery = await PartitionJournal.claim(self._journal, owned.number)
+        previous = parked.last_offset if parked is not None else None
+        journal, recovery = await PartitionJournal.claim(
+            self._journal, owned.number, previous=previous
+        )
+        known = recovery.sources
+        if parked is not None and recovery.memory_stands:
+            owned.folded, known = dict(parked.folded), parked.sources
+        elif parked is not None:
+            self._forget(owned.number)
         topics = self._runtime.topics
         names = topics.account_topics
         try:
             found = await read_sources(self._admin, names, [owned.number])
-            for count, state in enumerate(recovery.states.values()):
-                owned.adopt(state)
-                if count % ACCOUNTS_PER_TURN == 0:
-                    await asyncio.sleep(0)
+            await self._adopt(owned, recovery.states)
             applied = {(topics.name(t), owned.number): o for t, o in owned.folded.items()}
-            verify_sources(recovery.sources, applied, found)
+            verify_sources(known, applied, found)
             committed = await self._committed(owned.number)
-            verify_journal(recovery.sources, committed)
+            verify_journal(known, committed)
         # Cancelled or failed, the producer must go: its id is the fence of whoever claims next.
         except BaseException:
             await journal.abort()
@@ -174,12 +217,21 @@ class Ownership:
         writer.durable = self._runtime.meters.durable
         writer.linger = CATCH_UP_LINGER_SECONDS
         await writer.begin(recovery, found.ids)
-        owned.writer = writer
+        owned.writer, owned.sources = writer, found.ids
         self._view.claimed(owned.number, writer.epoch.offset)
         owned.span.reason = "catching up"
         owned.open.set()
         if owned.caught_up:
             self.arm(owned)
+
+    async def _adopt(self, owned: OwnedPartition, states: dict[str, bytes]) -> None:
+        """Take the accounts that the journal holds, in bounded turns (H-8); `states` is used up."""
+        until = time.perf_counter() + TURN_SECONDS
+        while states:
+            owned.adopt(states.pop(next(iter(states))))
+            if time.perf_counter() > until:
+                await asyncio.sleep(0)
+                until = time.perf_counter() + TURN_SECONDS
 
     async def _committed(self, partition: int) -> dict[str, int]:
         """Return the group's committed offsets of one partition, by full topic name."""
@@ -209,14 +261,17 @@ class Ownership:
         return engine is not None and owned.number in engine.armed
 
     def arm(self, owned: OwnedPartition) -> None:
-        """H-9: everything that stood in the topics is folded; look at every account once."""
+        """H-9: everything that stood in the topics is folded; look at every account once.
+
+        One whose box no price has left since it was looked at last need not be looked at again.
+        """
         engine = self._runtime.engine
         if engine is None or owned.number in engine.armed or owned.writer is None:
             return
         engine.armed.add(owned.number)
-        owned.writer.linger = 0.0
+        owned.writer.linger = QUIET_LINGER_SECONDS
         owned.span.reason = "examining"
-        self.examine_soon(list(engine.partitions.get(owned.number, ())))
+        self.examine_soon(engine.unseen(owned.number))
 
     def disarm(self, owned: OwnedPartition, reason: str) -> None:
         """H-6: command nothing, and say why."""
@@ -268,13 +323,13 @@ class Ownership:
                 self._examine_wake.clear()
                 self._finish_arming()
                 continue
-            turn = [
-                name for name, _ in zip(self._to_examine, range(ACCOUNTS_PER_TURN), strict=False)
-            ]
-            for name in turn:
-                del self._to_examine[name]
             cause = Cause(kind="recovery", ts=self._runtime.now())
-            self.decided(engine, engine.examine(turn, cause))
+            until = time.perf_counter() + TURN_SECONDS
+            while self._to_examine and time.perf_counter() < until:
+                part = list(islice(self._to_examine, ACCOUNTS_AT_ONCE))
+                for name in part:
+                    del self._to_examine[name]
+                self.decided(engine, engine.examine(part, cause))
             await asyncio.sleep(0)
 
     def _finish_arming(self) -> None:

@@ -5,35 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-import msgspec
 import structlog
 
-from monitor.account import Account
 from monitor.engine import Decision, Engine
-from monitor.escalation import Episode
+from monitor.engine.resting import decode_stored
 from monitor.schema import PartitionSpan
 from streams.intake import Received
 from streams.journal import CommandOut, JournalError, PartitionWriter
 from streams.topics import Topics
 from streams.worker.messages import command_out, notice_out, refusal_out
 
-__all__ = ["OwnedPartition", "Stored"]
+__all__ = ["OwnedPartition"]
 
 log = structlog.get_logger(__name__)
-
-
-class Stored(msgspec.Struct, omit_defaults=True):
-    """An account's record in the journal: its book and its episodes."""
-
-    account: Account
-    episode: Episode
-    isolated: dict[str, Episode] = {}
-    """MR-3: key of an isolated position → its episode, where it ever had one."""
-
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Stored).decode
 
 
 @dataclass(slots=True)
@@ -46,6 +32,14 @@ class Span:
     tick: int = -1
     book: dict[str, int] = field(default_factory=dict)
     reason: str = "claiming"
+
+
+class _Covering(NamedTuple):
+    """Where things stood when what was decided by then went on its way to the journal."""
+
+    is_durable: Callable[[], bool]
+    tick: int
+    book: dict[str, int]
 
 
 class OwnedPartition:
@@ -71,9 +65,12 @@ class OwnedPartition:
         """The same, since this worker was assigned the partition."""
         self.ends: dict[str, int] = {}
         """Account topic → the offset to fold up to before the partition may be armed."""
+        self.sources: dict[str, str] = {}
+        """Account topic (full name) → its id, as it was verified."""
         self.fresh: dict[str, bool] = {}
         """Account topic → whether its last event was young, or the last there was."""
         self.span = Span()
+        self._covering: _Covering | None = None
         self.dead_letters = 0
         self._snapshots = 0
         """Records handed to the writer."""
@@ -88,10 +85,11 @@ class OwnedPartition:
 
     def adopt(self, state: bytes) -> None:
         """Take one account's state from the journal."""
-        stored = _decode(state)
+        stored = decode_stored(state)
         for topic, offset in stored.account.offsets.items():
             self.folded[topic] = max(self.folded.get(topic, -1), offset)
-        self._engine().adopt(stored.account, stored.episode, self.number, stored.isolated)
+        account, episode = stored.account, stored.episode
+        self._engine().adopt(account, episode, self.number, stored.isolated, kept=state)
 
     @property
     def caught_up(self) -> bool:
@@ -125,7 +123,7 @@ class OwnedPartition:
         if out:
             self._outbox.setdefault(decision.account_id, []).extend(out)
         if out or decision.dirty:
-            writer.mark(decision.account_id, event)
+            writer.mark(decision.account_id, event, urgent=bool(out))
             self._changed(decision)
         elif event is not None:
             writer.settle(event)
@@ -158,10 +156,22 @@ class OwnedPartition:
         return durable
 
     def cover(self, tick: int) -> None:
-        """Note that all decisions up to `tick` are durable, if they are."""
-        if self.span.ready and self.writer is not None and self.writer.settled:
-            self.span.tick = tick
-            self.span.book = dict(self.folded)
+        """Note up to which tick all decisions are durable, `tick` being the last one taken.
+
+        While events flow there is always something on its way to the journal. So it is noted where
+        things stand, and said once all of that has arrived.
+        """
+        writer, span = self.writer, self.span
+        if not span.ready or writer is None:
+            self._covering = None
+        elif writer.settled:
+            self._covering = None
+            span.tick, span.book = tick, dict(self.folded)
+        elif self._covering is None:
+            self._covering = _Covering(self.durable_from_now(), tick, dict(self.folded))
+        elif self._covering.is_durable():
+            span.tick, span.book = self._covering.tick, self._covering.book
+            self._covering = None
 
     def published_span(self) -> PartitionSpan:
         """Return the span as heartbeats carry it."""
@@ -181,8 +191,7 @@ class OwnedPartition:
     def snapshot(self, account_id: str) -> tuple[bytes, Sequence[CommandOut]]:
         """Return the account's state and the commands decided since the last snapshot."""
         self._snapshots += 1
-        entry = self._engine().entries[account_id]
-        state = _encode(Stored(entry.account, entry.episode, entry.isolated))
+        state = self._engine().entries[account_id].record()
         return state, self._outbox.pop(account_id, ())
 
     def out_of_sync(self, account_id: str, reason: str) -> bytes:
@@ -193,9 +202,8 @@ class OwnedPartition:
         account = entry.account
         account.held, account.gap_since, account.out_of_sync = [], None, True
         account.orders, account.ended, account.early_fills, account.seen = {}, {}, {}, {}
-        entry.episode = Episode(n=entry.episode.n + 1)
-        entry.isolated = {key: Episode(n=one.n + 1) for key, one in entry.isolated.items()}
-        return _encode(Stored(account, entry.episode, entry.isolated))
+        entry.begin_anew()
+        return entry.record()
 
     def acknowledge(self, events: Sequence[Received]) -> None:
         """Acknowledge events whose effects are durable."""

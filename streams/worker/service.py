@@ -14,6 +14,7 @@ from streams.journal import JournalError, JournalRefused
 from streams.metrics import Meters
 from streams.metrics.serving import measured
 from streams.settings import Settings
+from streams.worker.collecting import collect_seldom
 from streams.worker.worker import Worker
 
 __all__ = ["run", "serve"]
@@ -92,6 +93,7 @@ def run(settings: Settings) -> int:
             loop.add_signal_handler(number, stop.set)
         await serve(settings, stop)
 
+    collect_seldom()
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
         runner.run(main())
     return 0

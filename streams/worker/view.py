@@ -140,16 +140,17 @@ class RedisView:
         """Return the account as it is now; None when it is not owned."""
         engine = self._runtime.engine
         entry = engine.entries.get(account_id) if engine is not None else None
-        if engine is None or entry is None or not entry.account.known:
+        if engine is None or entry is None or not entry.known:
             return None
         epoch = self._epochs.get(entry.partition)
         if epoch is None:
             return None
         policy = engine.reference.policy
-        figures = assess(entry.account, engine.reference, engine.prices)
-        self._assessed(entry.partition, entry.account, figures)
+        account = entry.read()
+        figures = assess(account, engine.reference, engine.prices)
+        self._assessed(entry.partition, account, figures)
         stale = engine.prices.stale(figures.symbols, policy, engine.now)
-        body = shown(entry.account, figures, policy, stale)
+        body = shown(account, figures, policy, stale)
         fields: dict[str, str | bytes] = {
             "ratio": body["ratio"] or "",
             "band": body["band"] or "",
@@ -157,13 +158,7 @@ class RedisView:
             "maintenance_margin": body["maintenance_margin"] or "",
             "updated_at": str(engine.now),
             "assessment": msgspec.json.encode(body),
-            "state": msgspec.json.encode(
-                {
-                    "account": entry.account,
-                    "episode": entry.episode,
-                    "isolated": entry.isolated,
-                }
-            ),
+            "state": entry.record(),
         }
         return AccountView(entry.partition, epoch, figures.ratio, fields)
 

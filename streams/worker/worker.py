@@ -25,12 +25,13 @@ from streams.metrics import Meters, Parts
 from streams.reference import ReferenceFollower
 from streams.settings import Settings
 from streams.worker.answering import Answering
+from streams.worker.collecting import keep_what_lives
 from streams.worker.folding import Folding
 from streams.worker.heartbeat import State, heartbeat, heartbeat_out
 from streams.worker.houring import Houring
 from streams.worker.messages import letter_out
 from streams.worker.offsets import partition_count
-from streams.worker.ownership import ACCOUNTS_PER_TURN, Ownership
+from streams.worker.ownership import Ownership
 from streams.worker.runtime import Runtime, wall
 from streams.worker.ticking import Ticking
 from streams.worker.totalling import Totalling
@@ -44,6 +45,8 @@ TIMER_SECONDS = 0.02
 HEARTBEAT_SECONDS = 1.0
 SWEEP_SECONDS = 0.1
 SWEEPS_A_MINUTE = 1
+SWEPT_AT_ONCE = 20
+"""H-8: each is assessed exactly."""
 
 
 class Worker:
@@ -212,7 +215,7 @@ class Worker:
             engine = self._runtime.engine
             if engine is not None and engine.armed:
                 turns = 60 / SWEEPS_A_MINUTE / SWEEP_SECONDS
-                count = min(ACCOUNTS_PER_TURN, 1 + int(len(engine.entries) / turns))
+                count = min(SWEPT_AT_ONCE, 1 + int(len(engine.entries) / turns))
                 missed = engine.missed_crossings
                 self._ownership.decided(engine, engine.sweep(count, self._runtime.now()))
                 if engine.missed_crossings > missed:
@@ -236,6 +239,7 @@ class Worker:
 
     def _ready(self) -> None:
         self._state = "ready"
+        keep_what_lives()
         self._runtime.meters.became_ready(self._ownership.partitions.values())
 
     async def _heartbeat_loop(self) -> None:

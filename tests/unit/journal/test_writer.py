@@ -344,6 +344,23 @@ async def a_full_backlog_holds_the_appends(package: Any) -> None:
         assert room.outlet.published == [b"c%d" % n for n in range(6)]
 
 
+async def a_quiet_group_waits_for_more(package: Any) -> None:
+    async with Room(package) as room:
+        room.writer.linger = 30.0
+        room.fold(Event(0, "a"))
+        await settle()
+        room.fold(Event(1, "b"))
+        await settle()
+        assert room.journal.groups == []
+        room.writer.mark("c", urgent=True)
+        await eventually(lambda: room.journal.groups == [[b"a", b"b", b"c"]])
+        room.fold(Event(2, "a"))
+        await settle()
+        assert len(room.journal.groups) == 1, "the next one waits again"
+        await room.writer.flush(2)
+        assert room.owner.acknowledged_offsets == [0, 1, 2]
+
+
 _APPEND = "                offsets = await self._journal.append(group.records)\n"
 _PUBLISH_FIRST = (
     "                self._outgoing.append(_Outgoing(group.commands, offset=0))\n"
@@ -383,13 +400,29 @@ _MUTATIONS = [
     Mutation(
         "marks are taken after the loss",
         "writer",
-        '''right after folding it."""
+        '''        """
         if self.lost is not None:
             return
+        account_key(account_id)
 ''',
-        '''right after folding it."""
+        '''        """
+        account_key(account_id)
 ''',
         a_drop_releases_every_event,
+    ),
+    Mutation(
+        "what is urgent waits with the rest",
+        "writer",
+        "            self._urgent.set()\n        self._stir()\n\n    def settle",
+        "            pass\n        self._stir()\n\n    def settle",
+        a_quiet_group_waits_for_more,
+    ),
+    Mutation(
+        "once urgent, always urgent",
+        "writer",
+        "            self._urgent.clear()\n",
+        "            pass\n",
+        a_quiet_group_waits_for_more,
     ),
     Mutation(
         "events are kept after the loss",

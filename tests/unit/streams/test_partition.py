@@ -161,3 +161,34 @@ async def test_in_6_notices_go_out_with_the_record_of_their_account(room: Room) 
     await eventually(lambda: room.outlet.published == [expected.value])
     (record,) = room.journal.of(b"a")
     assert len(record["commands"]) == 1  # H-7: it stands in the journal first
+
+
+async def test_h_6_a_span_grows_although_something_is_always_on_its_way(room: Room) -> None:
+    room.adopt("a", "b")
+    room.owned.span.ready = True
+    room.journal.gate.hold()
+    room.change("a")
+    await settle()
+    room.owned.folded["fills"] = 7
+    room.owned.cover(10)
+    assert room.owned.span.tick == -1
+    room.owned.folded["fills"] = 8
+    room.change("b")
+    room.owned.cover(11)
+    room.journal.gate.release()
+    await settle()
+    room.journal.gate.hold()
+    room.change("a")
+    await settle()
+    room.owned.cover(12)
+    assert (room.owned.span.tick, room.owned.span.book) == (10, {"fills": 7})
+
+
+async def test_what_is_decided_does_not_wait_for_more(room: Room) -> None:
+    room.adopt("a", "b")
+    room.writer.linger = 30.0
+    room.change("a")
+    await settle()
+    assert room.journal.groups == []
+    room.owned.take(Decision("b", 0, notices=[interest("i1")], dirty=True), None, 1_000)
+    await eventually(lambda: len(room.journal.groups) == 1)
