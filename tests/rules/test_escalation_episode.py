@@ -1,6 +1,5 @@
 """ES-1 to ES-3, ES-8: bands, episodes and warnings."""
 
-from dataclasses import replace
 from uuid import UUID, uuid5
 
 import msgspec
@@ -207,7 +206,7 @@ def test_px_4_a_stale_price_that_only_the_trades_need_stops_the_reduction() -> N
     # ETH is owed and SOL held; they meet in USDT, which the account does not hold
     world = World(account({"ETH": "-10", "SOL": "380"}))  # 400 of 630.6: in liquidation
     held = world.book.prices["USDT-USD/index"]
-    world.book.prices["USDT-USD/index"] = replace(held, ts=START - 10_001)
+    world.book.prices["USDT-USD/index"] = msgspec.structs.replace(held, ts=START - 10_001)
     assert "USDT-USD/index" not in world.figures().symbols
     found = world.decide()
     assert kinds(found) == ["episode opened", "warning entered"]
