@@ -7,6 +7,7 @@ decision; what a decision changed goes to its partition's writer in the same ste
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 from collections.abc import Collection, Sequence
 
@@ -20,7 +21,14 @@ from monitor.reference import Reference
 from streams.connection import confluent_config, kafka_client
 from streams.dead_letters import BadRecord
 from streams.intake import Intake, Received
-from streams.journal import CommandOut, JournalSettings, PausedTooLong, PauseGuard, read_sources
+from streams.journal import (
+    CommandOut,
+    JournalError,
+    JournalSettings,
+    PausedTooLong,
+    PauseGuard,
+    read_sources,
+)
 from streams.metrics import Meters, Parts
 from streams.reference import ReferenceFollower
 from streams.settings import Settings
@@ -135,8 +143,10 @@ class Worker:
     async def stop(self) -> None:
         """Flush, leave the group, say so, and close."""
         self._state = "stopping"
-        if not self.failed.done():
-            await self.revoked()
+        # Brokers that are away now must not keep the rest from being closed.
+        with contextlib.suppress(JournalError):
+            if not self.failed.done():
+                await self.revoked()
         await self._intake.stop()
         for task in self._tasks:
             task.cancel()
@@ -148,8 +158,9 @@ class Worker:
         await self._reference.close()
         await self._houring.close()
         await self._ticking.close()
-        if self._outlet.lost is None:
-            await self._beat()
+        with contextlib.suppress(JournalError):
+            if self._outlet.lost is None:
+                await self._beat()
         await self._outlet.stop()
         self._runtime.meters.detach(self._parts)
         if self.failed.done() and not self.failed.cancelled():
