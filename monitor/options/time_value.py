@@ -48,7 +48,8 @@ def time_value(forward: ArrayLike, strike: float, deviation: ArrayLike) -> Float
 
     forwards = np.asarray(forward, dtype=float)
     # Where exp underflows there is nothing; h is kept finite, so that no deviation is such a place.
-    deviations = np.maximum(deviation, _LEAST)
+    # Past the most deviation nothing rises any more, and erfcx would overflow.
+    deviations = np.clip(deviation, _LEAST, MOST_DEVIATION)
     h = np.abs(np.log(forwards / strike)) / deviations
     t = 0.5 * deviations
     bell = np.exp(-0.5 * np.minimum(h * h + t * t, _UNDERFLOWS))
