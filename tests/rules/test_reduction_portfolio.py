@@ -19,6 +19,7 @@ from monitor.reduction.legs import derivative_legs, leg_step
 from monitor.reduction.trial import Trial
 from monitor.reduction.units import smallest_in_unit, unit_step
 from monitor.schema import Command, Reduction
+from monitor.schema.events import PositionSide
 from tests.rules.reduction_world import World, kinds
 from tests.support.markets import with_ratio
 from tests.support.portfolio import (
@@ -58,14 +59,16 @@ class Desk(World):
         return self.decide()
 
 
-def held(positions: dict[str, str], side: str = "net", **balances: str) -> Account:
+def held(positions: dict[str, str], **balances: str) -> Account:
     made = Account("A1", known=True, mode="portfolio", auto_borrow=True, account_seq=0)
     made.balances = {coin: Balance(d(cash)) for coin, cash in balances.items()}
     for place, quantity in positions.items():
         name, _, given_side = place.partition("/")
-        key = given_side or side
+        key: PositionSide = "net"
+        if given_side:
+            key = "long" if given_side == "long" else "short"
         entry = "0.05" if name.endswith(("-C", "-P")) else PRICES[name]
-        made.positions[f"{name}/{key}"] = Position(name, key, d(quantity), d(entry))  # type: ignore[arg-type]
+        made.positions[f"{name}/{key}"] = Position(name, key, d(quantity), d(entry))
         if given_side:
             made.position_mode = "long_short"
     return made
@@ -193,30 +196,29 @@ def test_rd_4_long_options_are_no_legs() -> None:
 # -- on seeded books ---------------------------------------------------------------------------------
 
 
+def _both_sides(rng: Random, made: Account) -> None:
+    """Put the account into long_short mode, with a part of the other side of some perpetuals."""
+    held = list(made.positions.values())
+    made.position_mode, made.positions = "long_short", {}
+    for one in held:
+        side: PositionSide = "long" if one.quantity > 0 else "short"
+        _hold(made, one, side, one.quantity)
+        half = -(one.quantity // 2)
+        if half and REFERENCE.instruments[one.instrument].kind == "swap" and rng.random() < 0.5:
+            _hold(made, one, "short" if side == "long" else "long", half)
+
+
+def _hold(made: Account, one: Position, side: PositionSide, quantity: Decimal) -> None:
+    key = position_key(one.instrument, side)
+    made.positions[key] = Position(one.instrument, side, quantity, one.entry_price)
+
+
 def seeded(seed: int, policy: dict[str, Any] | None = None) -> Desk:
     rng = Random(seed)
     made = any_portfolio_account(rng, REFERENCE, orders=False)
     made.account_id, made.account_seq = "A1", 0
     if rng.random() < 0.3:
-        made.position_mode = "long_short"
-        made.positions = {
-            position_key(p.instrument, side): Position(
-                p.instrument, side, p.quantity, p.entry_price
-            )
-            for p in made.positions.values()
-            for side in (("long",) if p.quantity > 0 else ("short",))
-        }  # type: ignore[arg-type]
-        for position in list(made.positions.values()):
-            if REFERENCE.instruments[position.instrument].kind == "swap" and rng.random() < 0.5:
-                side = "short" if position.side == "long" else "long"
-                half = -(position.quantity // 2)
-                if half:
-                    made.positions[f"{position.instrument}/{side}"] = Position(
-                        position.instrument,
-                        side,
-                        half,
-                        position.entry_price,  # type: ignore[arg-type]
-                    )
+        _both_sides(rng, made)
     desk = Desk(made, policy)
     assume(desk.figures().requirement > 0)
     with_ratio(made, desk.reference, desk.book, d(rng.randint(5, 100)) / 100)

@@ -59,7 +59,9 @@ class Holdings:
     spot: Decimal = ZERO
     """The coin's equity without the value of its options, in coin; negative when owed."""
     spot_buys: Decimal = ZERO
+    """What open spot orders receive of the coin, whatever they are traded against."""
     spot_sells: Decimal = ZERO
+    """What they give of it."""
     cap: Decimal | None = None
     """PM-1: the user's hedge cap in coin; None: no cap."""
     indices: dict[str, Decimal] = field(default_factory=dict)
