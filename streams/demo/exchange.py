@@ -19,10 +19,10 @@ from streams.simulator import (
 
 __all__ = ["run_exchange", "shares_of"]
 
-_HOLDERS = 4
+_HOLDERS = 2
 """Accounts in multi-currency mode that hold options, at most: each is looked at exactly at every tick
 of its prices, which costs a core 7 % at 1,350 ticks a second."""
-_BOOKS = 6
+_BOOKS = 4
 """Portfolio accounts with an option book, at most: the same costs 12 % each."""
 _MOST = 0.02
 _IN_MULTI_CURRENCY = 2 / 3

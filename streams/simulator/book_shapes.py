@@ -12,8 +12,6 @@ from streams.simulator.universe import Listing, Universe
 
 __all__ = ["has_books", "option_book"]
 
-_DELTA_STEP = 0.001
-
 
 def has_books(universe: Universe) -> bool:
     """Whether there is a coin with puts, calls and a perpetual, so that a book can be drawn."""
@@ -88,7 +86,7 @@ class _Desk:
         entry = max(1, round(listing.price / listing.ticks.step))
         position = DraftPosition(listing, sign * lots, entry, side)
         self.draft.positions.append(position)
-        self.delta_usd += position.contracts * _delta_usd(listing)
+        self.delta_usd += position.contracts * listing.delta_usd
         if not listing.is_option:
             self.draft.leverage.setdefault(listing.contract.name, self.rng.choice((5, 10, 20)))
 
@@ -97,13 +95,6 @@ class _Desk:
         futures = self.universe.futures.get(self.coin, ())
         listings = [self.universe.linear[self.coin], *futures[:1]]
         self.open(self.rng.choice(listings), -self.delta_usd * self.rng.uniform(0.8, 1.05))
-
-
-def _delta_usd(listing: Listing) -> float:
-    """Return what one contract gains in USD for a rise of 100 %, by its slope now."""
-    if not listing.is_option:
-        return listing.underlying_usd
-    return (listing.worth(_DELTA_STEP) - listing.worth(-_DELTA_STEP)) / (2 * _DELTA_STEP)
 
 
 def _strangle(desk: _Desk) -> None:

@@ -68,19 +68,26 @@ def generate(
     universe = Universe.of(catalogue, prices, ts)
     for number in range(n):
         rng = random.Random(seed * 1_000_003 + number)
-        draft = _draw_book(f"{seed}|book|{number}", universe, shares)
+        draft = None
+        if _counts_among(number, shares.portfolio):
+            draft = _draw_book(f"{seed}|book|{number}", universe)
         if draft is None:
             draft = _draw(rng, universe, shares)
         yield _message(draft, rng, universe, f"acc-{number:06d}", ts)
 
 
-def _draw_book(seed: str, universe: Universe, shares: Shares) -> Draft | None:
-    """Return a portfolio account (PM-1) for a share of the seeds, where there are options.
+def _counts_among(number: int, share: float) -> bool:
+    """Return whether account `number` is one of a share of all, spread evenly over the numbers."""
+    return int((number + 1) * share + 0.5) > int(number * share + 0.5)
+
+
+def _draw_book(seed: str, universe: Universe) -> Draft | None:
+    """Return a portfolio account (PM-1); None where there are no options.
 
     It draws from a seed of its own, so that a share leaves all other accounts as they are.
     """
     rng = random.Random(seed)
-    if rng.random() >= shares.portfolio or not has_books(universe):
+    if not has_books(universe):
         return None
     for _ in range(_DRAWS):
         equity = min(_SMALLEST_BOOK_USD * rng.paretovariate(_TAIL), _LARGEST_USD)

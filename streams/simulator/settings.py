@@ -32,7 +32,7 @@ class Shares:
 
     options: float = 0.06
     """Of the accounts in multi-currency mode: two thirds of all."""
-    portfolio: float = 0.0
+    portfolio: float = 0.02
     """Accounts in portfolio mode, each with an option book; of all."""
 
     def __post_init__(self) -> None:

@@ -30,9 +30,8 @@ def units_maintenance(positions: Iterable[DraftPosition]) -> float:
 def _unit(held: Sequence[DraftPosition]) -> float:
     worst = max(-_gain(held, by, times) for by in _SHOCKS for times in _VOLATILITIES)
     extreme = max(-_gain(held, by, 1.0) for by in _EXTREME) / 2
-    basis = sum(_basis(position) for position in held)
     gross = sum(abs(position.contracts) * position.listing.underlying_usd for position in held)
-    return max(_MARGIN * (max(worst, extreme, 0.0) + basis), _LEAST * gross)
+    return max(_MARGIN * (max(worst, extreme, 0.0) + _basis(held)), _LEAST * gross)
 
 
 def _gain(held: Sequence[DraftPosition], by: float, times: float) -> float:
@@ -46,9 +45,14 @@ def _moved(listing: Listing, by: float, times: float) -> float:
     return listing.underlying_usd * by
 
 
-def _basis(position: DraftPosition) -> float:
-    listing = position.listing
-    if listing.is_option:
-        return 0.0
-    share = _BASIS_YEARLY * listing.years if listing.years else _BASIS_PERPETUAL
-    return abs(position.contracts) * listing.underlying_usd * share
+def _basis(held: Sequence[DraftPosition]) -> float:
+    """MR4: each perpetual by itself, and what is left of the deltas of each expiry."""
+    charged, dated = 0.0, dict[float, float]()
+    for position in held:
+        delta = position.contracts * position.listing.delta_usd
+        years = position.listing.years
+        if years:
+            dated[years] = dated.get(years, 0.0) + delta
+        else:
+            charged += abs(delta) * _BASIS_PERPETUAL
+    return charged + sum(abs(delta) * _BASIS_YEARLY * years for years, delta in dated.items())

@@ -13,6 +13,7 @@ from streams.simulator.catalogue import Catalogue, Contract
 
 __all__ = ["Coin", "Grid", "Listing", "Universe"]
 
+_DELTA_STEP = 0.001
 _BRIDGES = ("USDT", "BTC", "ETH")
 
 
@@ -139,6 +140,13 @@ class Listing:
             raise ValueError(f"{contract.name} is no option")
         sigma = self.volatility * volatility
         return self.size * _worth(contract.option_type, index, contract.strike, self.years, sigma)
+
+    @property
+    def delta_usd(self) -> float:
+        """USD that one contract gains for a rise of 100 %, by its slope now."""
+        if not self.is_option:
+            return self.underlying_usd
+        return (self.worth(_DELTA_STEP) - self.worth(-_DELTA_STEP)) / (2 * _DELTA_STEP)
 
     def maintenance_rate(self, contracts: float) -> float:
         """Return the rate of the tier that `contracts` fall into."""

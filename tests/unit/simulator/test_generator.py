@@ -21,7 +21,7 @@ from monitor.prices import PriceBook
 from monitor.reference import Reference, load_reference
 from monitor.schema import AccountSettings, Cause, Tick
 from monitor.schema.events import TickKind
-from streams.simulator import Catalogue, demo_reference, generate, wire
+from streams.simulator import Catalogue, Shares, demo_reference, generate, wire
 from streams.simulator.estimate import Draft, DraftOrder, estimate
 from streams.simulator.universe import Universe
 
@@ -43,6 +43,7 @@ MARKED = {
 }
 """The same market with marks of a few options."""
 
+T0 = 1_667_779_200_000
 RAW = demo_reference(PRICES)
 CATALOGUE = Catalogue.of(RAW)
 COUNT = 2_000
@@ -50,7 +51,7 @@ COUNT = 2_000
 
 @cache
 def accounts() -> tuple[wire.AccountEvent, ...]:
-    return tuple(generate(COUNT, 7, PRICES, CATALOGUE, ts=1_667_779_200_000))
+    return tuple(generate(COUNT, 7, PRICES, CATALOGUE, ts=T0))
 
 
 @cache
@@ -74,7 +75,8 @@ def assessed_by(
     book = PriceBook()
     for symbol, price in prices.items():
         kind: TickKind = "mark" if symbol in known.instruments else "index"
-        book.take(Tick(symbol=symbol, kind=kind, price=price, ts=1, seq=1), 0, known.policy, 1)
+        tick = Tick(symbol=symbol, kind=kind, price=price, ts=T0, seq=1)
+        book.take(tick, 0, known.policy, T0)
     for one in found:
         account = open_account(AccountSettings.model_validate_json(wire.encode(one)), known)
         figures = assess(account, known, book)
@@ -106,14 +108,14 @@ def quiet(one: Assessed) -> bool:
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
-    again = generate(200, 7, PRICES, CATALOGUE, ts=1_667_779_200_000)
+    again = generate(200, 7, PRICES, CATALOGUE, ts=T0)
     assert [wire.encode(a) for a in again] == [wire.encode(a) for a in accounts()[:200]]
-    other = next(iter(generate(1, 8, PRICES, CATALOGUE, ts=1_667_779_200_000)))
+    other = next(iter(generate(1, 8, PRICES, CATALOGUE, ts=T0)))
     assert wire.encode(other) != wire.encode(accounts()[0])
 
 
 def test_account_i_does_not_depend_on_how_many_are_made() -> None:
-    few = list(islice(generate(COUNT * 10, 7, PRICES, CATALOGUE, ts=1_667_779_200_000), 5))
+    few = list(islice(generate(COUNT * 10, 7, PRICES, CATALOGUE, ts=T0), 5))
     assert few == list(accounts()[:5])
 
 
@@ -184,7 +186,8 @@ def test_mr_3_some_hold_isolated_positions_and_none_of_them_begins_in_liquidatio
 def test_mm_3_options_are_held_where_the_market_has_marks_of_them() -> None:
     raw = demo_reference(MARKED)
     known = load_reference(raw)
-    made = list(generate(COUNT, 7, MARKED, Catalogue.of(raw), ts=1_667_779_200_000))
+    shares = Shares(portfolio=0)
+    made = list(generate(COUNT, 7, MARKED, Catalogue.of(raw), ts=T0, shares=shares))
     names = {name for name, entry in known.instruments.items() if entry.kind == "option"}
     assert len(names) == 5
     sides: Counter[bool] = Counter()
