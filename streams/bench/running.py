@@ -69,6 +69,7 @@ def _run(part: Part, folder: Path, number: int, show: Show) -> PartResult:
     finally:
         child.kill()
         result.seconds = round(time.monotonic() - began, 1)
+        shutil.rmtree(folder / "data", ignore_errors=True)
     found = read_file(folder / "figures.json", list[Figure])
     if found is None:
         result.error = _reason(folder, child)
@@ -92,9 +93,7 @@ def _tidy(root: Path, result: Result) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             continue
         for path in folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.suffix != ".log" and path.name != "log":
+            if path.suffix != ".log" and path.name != "log":
                 path.unlink(missing_ok=True)
     if not failed:
         shutil.rmtree(root, ignore_errors=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.account import Account
 from streams.bench.accounts import states
-from streams.bench.engine.adapter import Probe, read_books
+from streams.bench.engine.adapter import Probe, read_books, warm
 from streams.bench.engine.recompute import NumpyRecompute, python_scan
 from streams.bench.engine.timing import Timed, time_ticks
 from streams.bench.engine.watch_list import NEAR, SWEEP_SECONDS
@@ -30,9 +30,8 @@ _MOST_PYTHON = 2_000
 
 def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
     """Return the costs of a tick with so many accounts, and those of the baselines."""
-    engine, found = _build(sizes, teller)
     tape = Tape(sizes.seed)
-    engine.open_market(tape)
+    engine, found = _build(tape, sizes, teller)
     for tick, offset in tape.calm(_WARM):
         engine.tick(tick, offset, None)
     found += _one_by_one(engine, tape, sizes, teller)
@@ -42,12 +41,13 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
     return found
 
 
-def _build(sizes: Sizes, teller: Teller) -> tuple[Probe, list[Figure]]:
+def _build(tape: Tape, sizes: Sizes, teller: Teller) -> tuple[Probe, list[Figure]]:
     """Build the engine as a worker does after it has read its journal."""
     count = sizes.accounts
     teller.tell(0.0, f"making {count:,} accounts")
+    warm()
     engine = Probe(reference())
-    engine.open_market(Tape(sizes.seed))
+    engine.open_market(tape)
     made = states(count, sizes.seed)
     first = next(made)  # what the states are made from is memory of the benchmark
     gc.collect()

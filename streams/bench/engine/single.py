@@ -12,7 +12,7 @@ from monitor.account.events import decode
 from monitor.escalation import Episode
 from monitor.schema import AccountEvent
 from streams.bench.accounts import five_currencies, states
-from streams.bench.engine.adapter import PARTITION, Probe, read_books
+from streams.bench.engine.adapter import PARTITION, Probe, read_books, warm
 from streams.bench.market import START_MS, Tape, reference
 from streams.bench.part import Teller
 from streams.bench.result import Figure, Sizes, figure
@@ -27,6 +27,7 @@ _encode = msgspec.json.Encoder().encode
 
 def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
     """Return what assessing one account exactly costs, and what one of its events does."""
+    warm()
     engine = Probe(reference())
     engine.open_market(Tape(sizes.seed))
     books = read_books(states(min(_ACCOUNTS, sizes.accounts), sizes.seed))

@@ -81,7 +81,7 @@ class Member:
     def check(self) -> None:
         """Raise `BenchError` when it has ended by itself."""
         if not self._process.running:
-            last = self._process.tail().splitlines()[-1:]
+            last = " | ".join(line.strip() for line in self._process.tail().splitlines()[-3:])
             raise BenchError(f"{self.name} ended with code {self._process.exit_code}: {last}")
 
     def _wait(self, reached: Callable[[], bool], seconds: float, what: str) -> None:

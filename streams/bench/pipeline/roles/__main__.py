@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 from importlib import import_module
@@ -47,6 +48,7 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    faulthandler.enable()  # a crash below Python shall leave more than its exit code
     code = main(Path(sys.argv[1]))
     sys.stderr.flush()
     os._exit(code)
