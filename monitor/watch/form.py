@@ -357,7 +357,8 @@ class _Compilation:
     def _holdings(self) -> list[Holding]:
         account, coin_of, frozen_of = self.account, self.tables.coin, self.frozen
         settling, balances, leverages = self.settling, account.balances, account.borrow_leverage
-        everywhere = leverages.get("*", ONE)
+        lever = 1.0 / float(leverages["*"]) if "*" in leverages else 1.0
+        off = account.collateral_off if account.mode == "multi_currency" else ()
         found = []
         for name in self.names:
             coin = coin_of(name)
@@ -381,8 +382,11 @@ class _Compilation:
                 # Cash that covers what is frozen owes and borrows nothing (CU-6, CU-7), and asks for
                 # nothing: most coins of most accounts.
                 debt = coin.owes_nothing
-            adds = settling and coin.entry.quota_adds_available_of
-            if adds and quota_moves(account, self.tables.reference, name, settling):
+            if (
+                settling
+                and coin.adds_to_quota
+                and quota_moves(account, self.tables.reference, name, settling)
+            ):
                 self.exact_only = True
             found.append(
                 Holding(
@@ -391,14 +395,14 @@ class _Compilation:
                     held,
                     net,
                     debt,
-                    counts_as_collateral(account, name, coin.entry),
+                    coin.is_collateral and name not in off,
                     coin.by_value,
                     coin.discount,
                     coin.minimum_rate,
                     float(frozen) if frozen else 0.0,
                     float(fees) if fees else 0.0,
                     coin.borrow,
-                    1.0 / float(leverages.get(name, everywhere)),
+                    1.0 / float(leverages[name]) if name in leverages else lever,
                     floor,
                 )
             )

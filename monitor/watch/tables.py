@@ -68,12 +68,14 @@ class Coin:
     """One currency, and the columns it is priced through (PX-2)."""
 
     __slots__ = (
+        "adds_to_quota",
         "borrow",
         "bridge",
         "by_value",
         "column",
         "discount",
         "entry",
+        "is_collateral",
         "minimum_rate",
         "owes_nothing",
         "route",
@@ -91,6 +93,10 @@ class Coin:
         self.column = column(route[0]) if route is not None else -1
         through = route[1] if route is not None else None
         self.bridge = column(through) if through is not None else -1
+        self.adds_to_quota = bool(entry.quota_adds_available_of)
+        """Whether its own quota grows with other coins (IN-3)."""
+        self.is_collateral = entry.collateral
+        """Whether an account may count it at all (CU-9)."""
         self.by_value = entry.tier_unit == "usd"
         self.discount, self.borrow = tiers
         self.minimum_rate = float(entry.minimum_rate)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from monitor.account import Account, Balance
+from monitor.contracts import order_fee, trade_value, unrealised_pnl
 from monitor.currency import liability, potential_borrowing
 from monitor.engine import Engine
 from monitor.exact import ZERO
@@ -19,11 +20,12 @@ from monitor.limits import (
     own_borrowing,
 )
 from monitor.margin import Figures
+from monitor.prices import PriceBook
 from monitor.reference import Reference
 from streams.journal import Epoch
 from streams.totals.sums import Sums
 
-__all__ = ["Counting", "Frozen", "Part", "borrowed_at_any_price"]
+__all__ = ["Counting", "Frozen", "Part", "borrowed_by_the_book"]
 
 MOVING_SECONDS = 10.0
 """How often an account that borrows is counted again whose borrowing moves with prices alone."""
@@ -188,7 +190,9 @@ class Counting:
             return
         account = entry.read()
         priced = account_id not in engine.watch.unpriced
-        borrowed = borrowed_at_any_price(account, engine.reference) if priced else None
+        borrowed: dict[str, Decimal] | None = None
+        if priced:
+            borrowed = borrowed_by_the_book(account, engine.reference, engine.prices)
         if borrowed is None:
             self.note(partition, account, engine.figures(account_id))
         else:
@@ -206,38 +210,72 @@ class Counting:
             line[name] = self._clock()
 
 
-def borrowed_at_any_price(account: Account, reference: Reference) -> dict[str, Decimal] | None:
-    """BL-4: return currency → what a priced account borrows, coin; None where prices decide it.
+def borrowed_by_the_book(
+    account: Account, reference: Reference, prices: PriceBook
+) -> dict[str, Decimal] | None:
+    """BL-4: return currency → what a priced account borrows, coin; None where it must be assessed.
 
-    Without cross positions no price moves an equity, and spot orders freeze what their limits say.
+    It is told without where equities and what orders freeze are simple sums: no options ordered, no
+    market orders, no isolated ones. An account with cross positions is told only if it borrows
+    nothing.
     """
-    if account.positions:
+    if account.positions and reference.policy.anticipate_funding:
         return None
-    frozen: dict[str, tuple[Decimal, Decimal]] = {}
-    for order in account.orders.values():
-        instrument = reference.instruments.get(order.instrument)
-        if instrument is None or instrument.kind != "spot" or order.margin_mode == "isolated":
+    equities = {
+        name: b.cash - b.borrowed - b.accrued_interest for name, b in account.balances.items()
+    }
+    for position in account.positions.values():
+        mark = prices.prices.get(f"{position.instrument}/mark")
+        instrument = reference.instruments.get(position.instrument)
+        if mark is None or instrument is None:
             return None
-        if order.price is None:
-            return None
-        buys = order.side == "buy"
-        coin = instrument.quote if buys else instrument.underlying
-        held = order.remaining * order.price if buys else order.remaining
-        without, with_ = frozen.get(coin, (ZERO, ZERO))
-        if order.auto_borrow if account.mode == "spot" else account.auto_borrow:
-            frozen[coin] = without, with_ + held
+        size, held = reference.sizes[position.instrument], position.quantity
+        if instrument.kind == "option":
+            value = trade_value(instrument, size, held, mark.price)  # CU-3
         else:
-            frozen[coin] = without + held, with_
+            value = unrealised_pnl(instrument, size, held, position.entry_price, mark.price)
+        coin = instrument.settle or instrument.quote
+        equities[coin] = equities.get(coin, ZERO) + value
+    frozen = _frozen_by_limit_orders(account, reference)
+    if frozen is None:
+        return None
     found = isolated_debts(account)
-    for name in {**account.balances, **frozen}:
-        b = account.balances.get(name, _NOTHING)
-        equity = b.cash - b.borrowed - b.accrued_interest
+    for name in {**equities, **frozen}:
+        b, equity = account.balances.get(name, _NOTHING), equities.get(name, ZERO)
         owed = liability(account.mode, b.cash, b.borrowed, b.accrued_interest, equity)  # CU-6
         without, with_ = frozen.get(name, (ZERO, ZERO))
         borrowed = potential_borrowing(account, b.cash, equity, owed, without, with_)  # CU-7
         if borrowed:
+            if account.positions:
+                return None
             found[name] = found.get(name, ZERO) + borrowed
     return found
+
+
+def _frozen_by_limit_orders(
+    account: Account, reference: Reference
+) -> dict[str, tuple[Decimal, Decimal]] | None:
+    """CU-4: return coin → what orders without and with auto-borrow freeze; None for other orders."""
+    frozen: dict[str, tuple[Decimal, Decimal]] = {}
+    taker = reference.fees_of(account.fee_schedule).derivative_taker
+    for order in account.orders.values():
+        instrument = reference.instruments.get(order.instrument)
+        if instrument is None or order.price is None or order.margin_mode == "isolated":
+            return None
+        if instrument.kind == "option":
+            return None
+        buys, left = order.side == "buy", order.remaining
+        borrows = order.auto_borrow if account.mode == "spot" else account.auto_borrow
+        if instrument.kind != "spot":
+            coin, borrows = instrument.settle or instrument.quote, True
+            size = reference.sizes[order.instrument]
+            held = order_fee(instrument, size, left, order.price, taker)
+        else:
+            coin = instrument.quote if buys else instrument.underlying
+            held = left * order.price if buys else left
+        without, with_ = frozen.get(coin, (ZERO, ZERO))
+        frozen[coin] = (without, with_ + held) if borrows else (without + held, with_)
+    return frozen
 
 
 def _owed_by_the_book(account: Account) -> dict[str, Decimal]:

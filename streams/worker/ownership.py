@@ -218,6 +218,13 @@ class Ownership:
         writer.linger = CATCH_UP_LINGER_SECONDS
         await writer.begin(recovery, found.ids)
         owned.writer, owned.sources = writer, found.ids
+        log.info(
+            "partition_claimed",
+            partition=owned.number,
+            epoch=writer.epoch.offset,
+            stands=recovery.memory_stands,
+            read=recovery.records_read,
+        )
         self._view.claimed(owned.number, writer.epoch.offset)
         owned.span.reason = "catching up"
         owned.open.set()

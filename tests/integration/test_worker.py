@@ -219,3 +219,27 @@ async def test_sigterm_ends_a_worker_in_time(bus: Bus, worker: Command) -> None:
     await bus.send("accounts", ACCOUNT, account_message(ACCOUNT, "2000", "100"))
     assert worker.end(20.0) == 0, worker.tail
     await bus.until(lambda m: m["kind"] == "heartbeat" and m["state"] == "stopping")
+
+
+async def test_h7_a_partition_that_comes_back_stands_in_memory(
+    bus: Bus, worker: Command, tmp_path: Path
+) -> None:
+    """Another worker joins and leaves; nothing of what this one keeps is read again, or lost."""
+    names = [f"a{number}" for number in range(6)]  # in both partitions
+    for name in names:
+        await bus.send("accounts", name, account_message(name, "2000", "100"))
+    await bus.btc("49400")
+    for name in names:
+        await bus.until(about(name, "warning", state="entered"))
+    with Command("second", tmp_path, worker_environment(bus.settings), "worker") as second:
+        async with asyncio.timeout(60):
+            while second.tail.count("partition_ready") < 1 or worker.tail.count("stands=True") < 1:
+                await bus.btc("49401")
+                await asyncio.sleep(0.2)
+        assert second.end(20.0) == 0, second.tail
+    await bus.btc("48500")
+    for name in names:
+        await bus.until(about(name, "reduction"))
+    warnings = [m for m in bus.seen if m["kind"] == "warning" and m["state"] == "entered"]
+    assert len({m["command_id"] for m in warnings}) == len(names)
+    assert worker.alive
