@@ -31,7 +31,7 @@ async def read_sources(
     Raises confluent_kafka.KafkaException (an unknown topic is one), or TimeoutError.
     """
     described = admin.describe_topics(TopicCollection(list(topics)), request_timeout=seconds)
-    latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    latest = OffsetSpec.latest()
     places = {Place(t, p): latest for t in topics for p in partitions}
     listed = admin.list_offsets(places, request_timeout=seconds)
     async with asyncio.timeout(seconds):

@@ -84,8 +84,8 @@ class Watching:
             for name in topics.account_topics
         }
         asked = [*places, (topics.ticks, 0)]
-        firsts = await _offsets(parts.admin, asked, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-        ends = await _offsets(parts.admin, asked, OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        firsts = await _offsets(parts.admin, asked, OffsetSpec.earliest())
+        ends = await _offsets(parts.admin, asked, OffsetSpec.latest())
         group = parts.runtime.settings.topic_prefix + GROUP
         committed = await _committed(parts.admin, group, list(places))
         if self._meters.parts is not parts:

@@ -41,7 +41,8 @@ def _read_first(bootstrap: str, topic: str) -> bytes | None:
     message = consumer.poll(30)
     consumer.close()
     assert message is not None
-    return message.value()
+    value: bytes | None = message.value()
+    return value
 
 
 def _alive(pid: int) -> bool:
