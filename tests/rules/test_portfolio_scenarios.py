@@ -12,6 +12,7 @@ from monitor.account import Account, Position
 from monitor.margin import assess
 from monitor.report import band_of
 from monitor.scenario import Bulk, WhatIfQuestion, liquidation_map, what_if
+from monitor.scenario.revalued import RevaluedPrices
 from monitor.scenario.shock import ShockedPrices, moves_of
 from tests.support.markets import with_ratio
 from tests.support.portfolio import (
@@ -43,7 +44,7 @@ def test_wi_1_bands_after_a_shock_are_the_exact_ones(seed: int, shock: str) -> N
     held = accounts(seed, 4)
     question = WhatIfQuestion.model_validate({"shocks": {"BTC": shock}})
     found = what_if(Bulk.of(held, REFERENCE), BOOK, question, every=True)
-    moved = ShockedPrices(BOOK, REFERENCE, moves_of({"BTC": Decimal(shock)}, REFERENCE, BOOK))
+    moved = RevaluedPrices(BOOK, REFERENCE, moves_of({"BTC": Decimal(shock)}, REFERENCE, BOOK))
     by_name = {one.account_id: one for one in found.moved}
     assert sorted(by_name) == [one.account_id for one in held]
     for one in held:

@@ -11,7 +11,15 @@ from itertools import chain
 import pytest
 
 from monitor.options import implied_volatility, years_between
-from streams.replay import DatedMarks, Kind, ListedFuture, ListedOption, Quote, SyntheticMarket
+from streams.replay import (
+    DatedMarks,
+    Kind,
+    Listed,
+    ListedFuture,
+    ListedOption,
+    Quote,
+    SyntheticMarket,
+)
 
 DAY_MS = 86_400_000
 START_MS = SyntheticMarket().start_ms
@@ -20,7 +28,7 @@ FUTURE = ListedFuture("BTC-USDT-250205", EXPIRY)
 STRIKES = (15_000, 19_000, 21_000, 23_000, 26_000)
 CALLS = tuple(ListedOption(f"BTC-USD-250205-{k}-C", "call", k, EXPIRY) for k in STRIKES)
 PUTS = tuple(ListedOption(f"BTC-USD-250205-{k}-P", "put", k, EXPIRY) for k in STRIKES)
-LISTED = {"BTC": (*CALLS, *PUTS, FUTURE)}
+LISTED: Listed = {"BTC": (*CALLS, *PUTS, FUTURE)}
 
 
 @dataclass(frozen=True)

@@ -167,5 +167,5 @@ def test_es_5_every_option_to_be_bought_back_is_bought_back_whole() -> None:
     assert filled
     for command, action in filled:
         record = found.exchange.commands[command.command_id]
-        done = record.done[action.instrument, action.position_side or "net", action.side or ""]
-        assert done == action.quantity
+        key = (action.instrument or "", action.position_side or "net", action.side or "")
+        assert record.done[key] == action.quantity

@@ -14,8 +14,8 @@ from streams.simulator.dated import listed, quarter_end
 PRICES = {"USDT-USD": "1", "BTC-USD": "20910.3", "ETH-USD": "1568.3", "BTC-USDT-SWAP": "20910.3"}
 
 
-def ms(*day: int) -> int:
-    return int(datetime(*day, tzinfo=UTC).timestamp() * 1000)  # type: ignore[arg-type]
+def ms(year: int, month: int, day: int, hour: int = 0) -> int:
+    return int(datetime(year, month, day, hour, tzinfo=UTC).timestamp() * 1000)
 
 
 def made(after: int, prices: dict[str, str] | None = None) -> dict[str, dict[str, object]]:
