@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -90,7 +91,12 @@ class Result(msgspec.Struct, kw_only=True):
 def figure(
     key: str, name: str, unit: str, runs: Sequence[float], note: str = "", digits: int = 4
 ) -> Figure:
-    """Return the figure whose value is the median of `runs`, to so many significant digits."""
+    """Return the figure whose value is the median of `runs`, to so many significant digits.
+
+    Raises ValueError for a run that is no number: a figure that was not found is left out.
+    """
+    if not runs or not all(math.isfinite(run) for run in runs):
+        raise ValueError(f"{key}: {list(runs)}, each a finite number is accepted")
     kept = tuple(float(f"{run:.{digits}g}") for run in runs)
     value = float(f"{statistics.median(kept):.{digits}g}")
     return Figure(key=key, name=name, unit=unit, value=value, runs=kept, note=note)

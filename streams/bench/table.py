@@ -66,8 +66,6 @@ def shown(one: Figure) -> str:
 
 def number(value: float) -> str:
     """Return a number with three significant digits, or whole where it is large."""
-    if value != value:  # noqa: PLR0124 - NaN alone differs from itself
-        return "–"
     if abs(value) >= 1000 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.3g}"

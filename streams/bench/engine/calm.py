@@ -88,11 +88,13 @@ def _one_by_one(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list
     found = [
         figure("tick.mean", "a tick, mean", "µs", [r.mean_us for r in runs], note),
         figure("tick.p99", "a tick, p99", "µs", [r.p99_us for r in runs], note),
-        figure("tick.empty", "a tick that leaves no box, median", "µs", [r.empty_us for r in runs]),
         figure("hits", "accounts hit by a tick", "", [r.hits.mean() for r in runs]),
         figure("exact", "exact decisions by a tick", "", [r.exact.mean() for r in runs]),
     ]
-    per_hit = [r.hit_us for r in runs if r.hits.any()]
+    empty = [r.empty_us for r in runs if not r.hits.all()]
+    if empty:
+        found.append(figure("tick.empty", "a tick that leaves no box, median", "µs", empty))
+    per_hit = [r.hit_us for r in runs if r.hits.any() and not r.hits.all()]
     if per_hit:
         found.append(figure("hit", "an account hit, screened again", "µs", per_hit))
     if exact:

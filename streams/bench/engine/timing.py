@@ -42,16 +42,13 @@ class Timed:
 
     @property
     def empty_us(self) -> float:
-        """Median of the ticks that hit no account."""
-        empty = self.screen[self.hits == 0]
-        return float(np.median(empty)) / 1e3 if len(empty) else float("nan")
+        """Median of the ticks that hit no account; there must be one."""
+        return float(np.median(self.screen[self.hits == 0])) / 1e3
 
     @property
     def hit_us(self) -> float:
-        """What an account that was hit adds, without its exact decision; NaN where none was."""
+        """What an account that was hit adds, without its exact decision; there must be one."""
         hit = self.hits > 0
-        if not hit.any():
-            return float("nan")
         more = float(self.screen[hit].sum()) / 1e3 - self.empty_us * int(hit.sum())
         return max(0.0, more) / int(self.hits.sum())
 

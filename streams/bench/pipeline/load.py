@@ -123,8 +123,6 @@ def drive(
 
 
 def percentiles(values: Sequence[float]) -> tuple[float, float]:
-    """Return p50 and p99; NaN of nothing."""
-    if not values:
-        return float("nan"), float("nan")
+    """Return p50 and p99 of one value or more."""
     found = np.percentile(values, [50, 99])
     return float(found[0]), float(found[1])

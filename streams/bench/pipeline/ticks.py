@@ -101,7 +101,8 @@ def _sustained(
 ) -> list[Figure]:
     """Step the rate up until a probe at the end of a step comes back late."""
     seconds = min(5.0, stage.sizes.seconds / 4)
-    best, latency, why = 0.0, (float("nan"), float("nan")), "flat at every rate tried"
+    best, why = 0.0, "flat at every rate tried"
+    latencies: list[float] = []
     for place, share in enumerate(_STEPS):
         rate = share * most
         teller.tell(0.65 + 0.35 * place / len(_STEPS), f"{rate:,.0f} ticks/s for {seconds:g} s")
@@ -122,13 +123,14 @@ def _sustained(
         elif not flat:
             why = f"the lag grew at {rate:,.0f} ticks/s"
         else:
-            best, latency = sent.rate, percentiles(probed.latencies(sent.probes))
+            best, latencies = sent.rate, probed.latencies(sent.probes)
             time.sleep(0.5)
             continue
         break
     note = f"for {seconds:g} s; {why}; broker and producer on the same cores"
-    return [
-        figure("sustained", "worker, sustained with the lag flat", "ticks/s", [best], note),
-        figure("sustained.p50", "tick to command at that rate, p50", "ms", [latency[0]]),
-        figure("sustained.p99", "tick to command at that rate, p99", "ms", [latency[1]]),
-    ]
+    found = [figure("sustained", "worker, sustained with the lag flat", "ticks/s", [best], note)]
+    if latencies:
+        p50, p99 = percentiles(latencies)
+        found.append(figure("sustained.p50", "tick to command at that rate, p50", "ms", [p50]))
+        found.append(figure("sustained.p99", "tick to command at that rate, p99", "ms", [p99]))
+    return found

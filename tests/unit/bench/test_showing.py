@@ -44,6 +44,12 @@ def test_a_figure_is_the_median_of_its_runs() -> None:
     assert figure("k", "n", "s", [5.0, 1.0, 3.0]).value == 3.0
 
 
+@pytest.mark.parametrize("runs", [[], [1.0, float("nan")], [float("inf")]])
+def test_what_was_not_found_is_no_figure(runs: list[float]) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        figure("k", "n", "s", runs)
+
+
 def test_the_table_shows_medians_spread_errors_and_what_is_to_reach() -> None:
     found = result(calm(100, 2.0), PartResult(part="gap", title="a gap", error="no memory"))
     found.ratios = engine_plan.ratios(found.parts, SIZES)
