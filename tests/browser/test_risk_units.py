@@ -128,7 +128,7 @@ def test_the_extreme_move_is_told(page: Page, desk: DeskServer) -> None:
     _open(page)
     extreme = risk_units(desk.desk.folder)["BTC"]["extreme"]
     said = _plain(page.locator('[data-unit="BTC"] .foot').nth(1).text_content())
-    told = re.match(r"The worse extreme move, (\S+ %), would cost ([\d,.]+) USD; half", said)
+    told = re.match(r"The worse extreme move, (\S+ %), would cost ([\d,.]+) USD; MR6 is", said)
     assert told is not None
     assert told[1] == _move(extreme["spot"])
     cost = -float(extreme["pnl"])
