@@ -39,23 +39,23 @@ _STEPS = 200
 _NEAR = 1e-14
 
 
-def time_value(forward: ArrayLike, strike: float, deviation: ArrayLike) -> Floats:
+def time_value(forward: ArrayLike, strike: ArrayLike, deviation: ArrayLike) -> Floats:
     """Return the price of the option out of the money; 0 without deviation (σ √years).
 
     `forward` and `strike` are positive, in one currency; the shapes of the arrays are joined.
     """
     from scipy.special import erfcx  # half a second that most processes never need
 
-    forwards = np.asarray(forward, dtype=float)
+    forwards, strikes = np.asarray(forward, dtype=float), np.asarray(strike, dtype=float)
     # Where exp underflows there is nothing; h is kept finite, so that no deviation is such a place.
     # Past the most deviation nothing rises any more, and erfcx would overflow.
     deviations = np.clip(deviation, _LEAST, MOST_DEVIATION)
-    h = np.abs(np.log(forwards / strike)) / deviations
+    h = np.abs(np.log(forwards / strikes)) / deviations
     t = 0.5 * deviations
     bell = np.exp(-0.5 * np.minimum(h * h + t * t, _UNDERFLOWS))
     near, far = (h - t) / _ROOT_2, (h + t) / _ROOT_2
-    price = (0.5 * math.sqrt(strike)) * np.sqrt(forwards) * bell * (erfcx(near) - erfcx(far))
-    result: Floats = np.minimum(np.maximum(price, 0.0), np.minimum(forwards, strike))
+    price = 0.5 * np.sqrt(forwards) * np.sqrt(strikes) * bell * (erfcx(near) - erfcx(far))
+    result: Floats = np.minimum(np.maximum(price, 0.0), np.minimum(forwards, strikes))
     return np.where(np.asarray(deviation) > 0.0, result, 0.0)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -39,7 +39,8 @@ RATES = ((90, 0.01), (math.inf, 0.02))
 SCALE = ((2000.0, 1.0), (5000.0, 2.0))
 
 
-class Line(NamedTuple):
+@dataclass(frozen=True)
+class Line:
     """One position: contracts × size, and everything it is priced by, in floats."""
 
     amount: float

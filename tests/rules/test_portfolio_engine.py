@@ -82,7 +82,7 @@ def standing_is_exact(engine: Engine) -> None:
         assert entry.watched.standing == exact, describe(entry.account, figures)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(seeds)
 def test_h_3_no_crossing_of_a_portfolio_account_is_missed(seed: int) -> None:
     rng = Random(seed)
@@ -164,7 +164,7 @@ def test_ov_1_an_order_is_checked_against_the_units_margin_with_it() -> None:
     assert much.largest > 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seeds)
 def test_ov_6_the_largest_size_passes_and_the_next_lot_does_not(seed: int) -> None:
     rng = Random(seed)
@@ -185,9 +185,8 @@ def test_ov_6_the_largest_size_passes_and_the_next_lot_does_not(seed: int) -> No
     for quantity, accepted in ((found.largest, True), (found.largest + 1, False)):
         if quantity:
             assert ask(held, **asked, quantity=str(quantity)).accepted == accepted
-    for _ in range(3):
-        more = found.largest + rng.randint(2, 3000)
-        assert not ask(held, **asked, quantity=str(more)).accepted
+    more = found.largest + rng.randint(2, 3000)
+    assert not ask(held, **asked, quantity=str(more)).accepted
 
 
 def test_mr_4_a_liquidation_price_is_where_the_ratio_is_at_its_level() -> None:
