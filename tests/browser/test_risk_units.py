@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
+
+@pytest.fixture(scope="module", autouse=True)
+def _worked_out(server: DeskServer) -> None:
+    """Let the book be worked out before a page waits for it: its liquidation prices take a while."""
+    risk_units(server.desk.folder)
+
+
 HEAT = '[data-unit="BTC"] .heat'
 
 
