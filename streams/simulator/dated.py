@@ -70,7 +70,7 @@ def _future(instruments: Mapping[str, dict[str, Any]], coin: str, expiry: dateti
     swap = instruments.get(f"{coin}-USDT-SWAP")
     if swap is None:
         return {}
-    entry = {name: value for name, value in swap.items() if not name.startswith("funding")}
+    entry = {name: value for name, value in swap.items() if "funding" not in name}
     name = f"{coin}-USDT-{expiry:%y%m%d}"
     return {name: {**entry, "kind": "future", "expiry": _millis(expiry)}}
 

@@ -12,7 +12,7 @@ import { rule } from "../parts.js";
 const CHARGES = [
   ["mr1", "price and volatility move together: the worst scenario"],
   ["mr2", "time passes, at each volatility: options lose value"],
-  ["mr6", "extreme move: half of its loss"],
+  ["mr6", "extreme move: a share of its loss, by default half"],
   ["mr3", "term of volatility: tenors move apart"],
   ["mr4", "basis: futures and perpetuals leave the index"],
   ["mr5", "interest rates move"],
@@ -283,7 +283,7 @@ function extreme(unit) {
   const move = moveOf(spot);
   if (Number(pnl) >= 0) return "The extreme moves of the price would cost nothing.";
   return [
-    `The worse extreme move, ${move}, would cost ${asked(String(pnl).replace("-", ""))} USD; half of that is MR6. `,
+    `The worse extreme move, ${move}, would cost ${asked(String(pnl).replace("-", ""))} USD; MR6 is ${asked(unit.charges.mr6)} USD of that. `,
     rule("PM-4"),
   ];
 }
