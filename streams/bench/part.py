@@ -55,12 +55,13 @@ class Teller:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._told = 0.0
+        self._doing = ""
 
     def tell(self, fraction: float, doing: str) -> None:
         """Say what is being done, and which share of the part is behind."""
         now = time.monotonic()
-        if now - self._told >= _TELL_SECONDS:
-            self._told = now
+        if doing != self._doing or now - self._told >= _TELL_SECONDS:
+            self._told, self._doing = now, doing
             write_file(self.folder / "progress.json", Progress(min(1.0, fraction), doing))
 
     def told(self) -> Progress:
