@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser test-ops check docs format rules contract ops-tools lock clean
+.PHONY: help setup demo test test-intake test-browser test-ops bench check docs format rules contract ops-tools lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ demo: setup ## run the whole chain on this machine, with a crash to watch
 
 test: setup ## run all tests in two processes, each with an embedded Kafka and Redis of its own
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not browser" $(ARGS)
+
+test-intake: setup ## the tests of workers once more, with the second intake
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --intake aiokafka -m intake $(ARGS)
 
 test-browser: setup ## the page in a real browser; Chromium comes from Debian where apt is there
 	@command -v chromium >/dev/null || { command -v apt-get >/dev/null && \
