@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,14 +21,13 @@ seeds = st.integers(0, 10**9)
 
 def resting(history: History, at_most: int) -> Engine:
     """The same engine as `begin` makes, in which so few accounts stay decoded."""
-    made = begin(history)
     engine = Engine(REFERENCE)
     engine.ticks(history.opening, history.opening[-1][0].ts)
     engine.awake = Awake(at_most)
-    for entry in made.entries.values():
-        raw = entry.record()
-        stored = decode_stored(raw)
-        engine.adopt(stored.account, stored.episode, 0, stored.isolated, kept=raw)
+    for raw in history.accounts:
+        record = encode_stored(Stored(msgspec.json.decode(raw, type=Account), Episode()))
+        stored = decode_stored(record)
+        engine.adopt(stored.account, stored.episode, 0, stored.isolated, kept=record)
     engine.armed.add(0)
     engine.examine(list(engine.entries), Cause(kind="recovery", ts=engine.now))
     return engine

@@ -345,7 +345,7 @@ async def a_full_backlog_holds_the_appends(package: Any) -> None:
 
 
 async def a_quiet_group_waits_for_more(package: Any) -> None:
-    async with Room(package) as room:
+    async with Room(package, group_seconds=60.0) as room:
         room.writer.linger = 30.0
         room.fold(Event(0, "a"))
         await settle()
