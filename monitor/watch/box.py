@@ -73,7 +73,9 @@ _ROOM, _SMALL = 3.0, 0.03
 
 
 @compiled
-def _slack(work: Floats, number: int, kind: int, level: float, value: float, rounding: float) -> bool:
+def _slack(
+    work: Floats, number: int, kind: int, level: float, value: float, rounding: float
+) -> bool:
     """Note a constraint; return whether floats are sure of it."""
     work[on.KIND, number], work[on.LEVEL, number] = kind, level
     work[on.SLACK, number] = max(value - rounding, _LEAST)

@@ -31,17 +31,15 @@ def discounted(tables: Floats, table: int, counts: bool, amount: float) -> float
     for _ in range(int(tables[table])):
         up_to, rate = tables[place], tables[place + 1]
         if amount <= up_to:
-            return total + (amount - below) * rate
+            return float(total + (amount - below) * rate)
         total += (up_to - below) * rate
         below = up_to
         place += 2
-    return total + (amount - below) * tables[table + 1]
+    return float(total + (amount - below) * tables[table + 1])
 
 
 @compiled
-def worth(
-    book: Floats, holding: int, tables: Floats, equity: float, price: float
-) -> float:
+def worth(book: Floats, holding: int, tables: Floats, equity: float, price: float) -> float:
     """Return the discounted equity of a holding in USD (or in the unit of `price`)."""
     table, counts = int(book[holding + at.DISCOUNT]), book[holding + at.COUNTS] > 0.0
     if book[holding + at.BY_VALUE] > 0.0:
@@ -141,9 +139,7 @@ def _debt(book: Floats, part: int, holding: int, tables: Floats, work: Floats, h
 
 
 @compiled
-def _order_losses(
-    book: Floats, part: int, tables: Floats, work: Floats
-) -> tuple[float, float]:
+def _order_losses(book: Floats, part: int, tables: Floats, work: Floats) -> tuple[float, float]:
     """AE-2: return (loss of all spot orders, gross of its terms), in USD."""
     count = int(book[part + at.HOLDINGS])
     for h in range(count):

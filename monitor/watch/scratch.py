@@ -1,5 +1,6 @@
 """The scratch space in which a box is made: a row for each name, in it one place for each column,
-holding or constraint."""
+holding or constraint.
+"""
 
 from __future__ import annotations
 
