@@ -77,19 +77,19 @@ def cache_folder() -> Path | None:
 
 if HAS_NUMBA:
     import numba
-    from numba.core import config as numba_config
 
     _FOLDER = cache_folder()
+    _config: Any = numba.config  # its settings are made when it is imported
 
     def _made(function: F, **options: Any) -> F:
-        before = numba_config.CACHE_DIR
+        before = _config.CACHE_DIR
         # Read by numba while it decorates, and only then.
-        numba_config.CACHE_DIR = str(_FOLDER or "")
+        _config.CACHE_DIR = str(_FOLDER or "")
         try:
             kept = _FOLDER is not None
             made = numba.njit(cache=kept, error_model="numpy", **options)(function)
         finally:
-            numba_config.CACHE_DIR = before
+            _config.CACHE_DIR = before
         return cast("F", made)
 
     def compiled(function: F) -> F:
