@@ -147,7 +147,7 @@ class Engine(Deciding):
     def turn(
         self, batch: Batch, begin: int, now: int | None, over: Over = lambda: False
     ) -> tuple[int, list[Decision]]:
-        """Take ticks from position `begin` on until the turn is `over` (H-8).
+        """Take ticks from position `begin` on until something was decided or the turn is `over` (H-8).
 
         Returns the position of the next one, and what was decided. While `taking.under_way`, the one
         before is not done: the next turn goes on with it, whatever the batch.
@@ -156,7 +156,7 @@ class Engine(Deciding):
 
     def tick(self, tick: TickLike, offset: int, now: int | None) -> list[Decision]:
         """Take one tick; `now` None: the event clock."""
-        return self.ticks([(tick, offset)], now)
+        return [] if self.taking.passes(tick, offset, now) else self.ticks([(tick, offset)], now)
 
     def due(self, now: int) -> list[Decision]:
         """Look at the accounts whose deadline has come, so many at a time (H-8)."""

@@ -109,9 +109,9 @@ class Taking:
     def turn(
         self, batch: Batch, begin: int, now: int | None, over: Over
     ) -> tuple[int, list[Decision]]:
-        """Take ticks from `begin` on until the turn is over.
+        """Take ticks from `begin` on until something was decided or the turn is over.
 
-        Returns the position of the next tick to take, and what was decided.
+        Returns the position of the next tick to take, and what was decided with the one before it.
         """
         engine, found = self._engine, list[Decision]()
         while True:
@@ -120,9 +120,27 @@ class Taking:
             deadline = engine.next_deadline()
             if deadline is not None and deadline <= engine.now:
                 found += engine.due(engine.now)
-            if begin >= len(batch) or over():
+            if found or begin >= len(batch) or over():
                 return begin, found
             begin = self._advance(batch, begin, now, found)
+
+    def passes(self, tick: TickLike, offset: int, now: int | None) -> bool:
+        """Take one tick if it concerns nobody and no deadline comes; else nothing is done."""
+        engine = self._engine
+        known = self._known.get((tick.symbol, tick.kind))
+        if known is None or self._under_way is not None:
+            return False
+        at = max(engine.now, tick.ts if now is None else now)
+        deadline = engine.next_deadline()
+        if deadline is not None and deadline <= at:
+            return False
+        price, screen = float(tick.price), engine.watch.screen
+        if not screen.quiet(known[1], price):
+            return False
+        engine.now = at
+        if engine.prices.take(tick, offset, engine.reference.policy, at) == "accepted":
+            screen.pass_over(known[1], price)
+        return True
 
     # -- inside -------------------------------------------------------------------------------
 

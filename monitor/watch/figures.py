@@ -31,11 +31,11 @@ def discounted(tables: Floats, table: int, counts: bool, amount: float) -> float
     for _ in range(int(tables[table])):
         up_to, rate = tables[place], tables[place + 1]
         if amount <= up_to:
-            return total + (amount - below) * rate
+            return float(total + (amount - below) * rate)
         total += (up_to - below) * rate
         below = up_to
         place += 2
-    return total + (amount - below) * tables[table + 1]
+    return float(total + (amount - below) * tables[table + 1])
 
 
 @compiled

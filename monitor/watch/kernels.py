@@ -12,7 +12,7 @@ from monitor.watch import edges as tree
 from monitor.watch import layout as at
 from monitor.watch import scratch as on
 from monitor.watch.box import CLEAR, make_part, share_of
-from monitor.watch.compiled import compiled
+from monitor.watch.compiled import compiled, entry
 from monitor.watch.state import Floats, Numbers, State
 
 __all__ = [
@@ -98,7 +98,7 @@ def _detach(s: State, slot: int, wanted: Floats) -> None:
             tree.free_place(s.owners, s.rows[row], place)
 
 
-@compiled
+@entry
 def put(fields: Fields, slot: int, record: Floats, offset: int, space: int) -> int:
     """Let a slot have a record, of no length for none, at `offset`; else as `attach`."""
     s = State(*fields)
@@ -113,13 +113,13 @@ def put(fields: Fields, slot: int, record: Floats, offset: int, space: int) -> i
     return _attach(s, slot)
 
 
-@compiled
+@entry
 def attach(fields: Fields, slot: int) -> int:
     """Give every column of a slot's record a place that has none; return a row that is full, or −1."""
     return _attach(State(*fields), slot)
 
 
-@compiled
+@entry
 def grow(fields: Fields, row: int, start: int, room: int) -> None:
     """Move a row's places to a larger block."""
     s = State(*fields)
@@ -135,7 +135,7 @@ def _fence(s: State, record: int, lower: float) -> None:
         tree.move(s.edges, start, room, place, lower, -lower)
 
 
-@compiled
+@entry
 def fence(fields: Fields, slot: int, lower: float) -> None:
     """Let no price (−∞) or any (∞) concern a slot."""
     s = State(*fields)
@@ -197,7 +197,8 @@ def _place(s: State, record: int, columns: int) -> None:
 def _used(s: State, column: int, price: float) -> float:
     """Return how much a price has used up, at most, since its box was made."""
     move = price / s.book[column + at.ANCHOR] - 1.0
-    return s.book[column + at.RISE] * move if move > 0.0 else -s.book[column + at.FALL] * move
+    use = s.book[column + at.RISE] if move > 0.0 else -s.book[column + at.FALL]
+    return float(use * move)
 
 
 @compiled
@@ -264,7 +265,7 @@ def _note(s: State, slot: int, record: int, columns: int) -> None:
     s.slots[slot, FLAGS] = (s.slots[slot, FLAGS] & ~UNSEEN) | STANDS | BOXED
 
 
-@compiled
+@entry
 def survey(fields: Fields, slots: Numbers, why: int) -> None:
     """Look at accounts; each entry of `slots` becomes what came of it."""
     s = State(*fields)
@@ -289,7 +290,7 @@ def _concerned(s: State, row: int, place: int) -> tuple[int, int, int]:
     return kept, count, place
 
 
-@compiled
+@entry
 def run(fields: Fields, ticks: Floats, begin: int, place: int) -> tuple[int, int, int, int]:
     """Take ticks, each (row, price), until one concerns somebody whom floats cannot clear.
 

@@ -7,7 +7,7 @@ rows; the records of `monitor.watch.layout` lie one after the other in `book`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +75,7 @@ class Screen:
             stack=np.zeros(32, dtype=np.int64),
             found=np.zeros(LOOKED_AT_ONCE, dtype=np.int64),
         )
-        self._fields = tuple(self.state)
+        self._use()
         self._one = np.zeros(1, dtype=np.int64)
         self._used_edges = self._used_book = self._used_tables = 0
         self._used_slots = 0
@@ -100,9 +100,8 @@ class Screen:
         return found
 
     def price(self, row: int, price: float) -> None:
-        """Take a first price, or one that concerns nobody."""
-        if not self.state.prices[row]:
-            self.state.stir[row] = _FIRST_STIR
+        """Take the first price of a row."""
+        self.state.stir[row] = _FIRST_STIR
         self.state.prices[row] = price
 
     def priced(self, rows: Sequence[int]) -> bool:
@@ -125,11 +124,18 @@ class Screen:
 
     def quiet(self, row: int, price: float) -> bool:
         """Say whether a price concerns nobody."""
-        block = self.state.rows[row]
-        if not block[tree.ROOM]:
+        rows, edges = self._views[:2]
+        if not rows[row, tree.ROOM]:
             return True
-        low, high = self.state.edges[block[tree.ROOT]]
-        return bool(low <= price <= high)
+        root = rows[row, tree.ROOT]
+        return bool(edges[root, 0] <= price <= edges[root, 1])
+
+    def pass_over(self, row: int, price: float) -> None:
+        """Take a price after the first that concerns nobody."""
+        _, _, prices, stir = self._views
+        step = price / prices[row] - 1.0
+        stir[row] += step * step
+        prices[row] = price
 
     # -- accounts -----------------------------------------------------------------------------
 
@@ -221,9 +227,9 @@ class Screen:
             found.append(at)
         return found
 
-    def ladder(self, part: int) -> Ladder | None:
+    def ladder(self, part: int) -> Ladder:
         """Return the ladder that a part is looked at with."""
-        return self._ladders.get(int(self.state.book[part + layout.LADDER]))
+        return self._ladders[int(self.state.book[part + layout.LADDER])]
 
     def place_ladder(self, ladder: Ladder) -> int:
         """Return where a ladder stands in the tables: its levels, then the codes of its bands."""
@@ -237,9 +243,13 @@ class Screen:
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _use(self, **arrays: NDArray[np.generic]) -> None:
+    def _use(self, **arrays: Any) -> None:
         self.state = self.state._replace(**arrays)
-        self._fields = tuple(self.state)
+        state = self.state
+        self._fields = tuple(state)
+        # For single reads from Python; NumPy takes three times as long for one.
+        read: tuple[Any, ...] = (state.rows, state.edges, state.prices, state.stir)
+        self._views: tuple[memoryview[Any], ...] = tuple(memoryview(array) for array in read)
 
     def _grow(self, *names: str, least: int) -> None:
         self._use(**{name: _longer(getattr(self.state, name), least) for name in names})

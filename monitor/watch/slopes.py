@@ -38,10 +38,10 @@ def leg_low(book: Floats, leg: int, work: Floats) -> float:
     """Return the least slope of a leg's equity in coin."""
     column = int(book[leg + at.MARK])
     if book[leg + at.INVERSE] == 0.0:
-        return book[leg + at.SLOPE] * work[on.P, column]
+        return float(book[leg + at.SLOPE] * work[on.P, column])
     slope = book[leg + at.SLOPE] / work[on.P, column]
     far = 1.0 + work[on.UP, column] if slope > 0.0 else 1.0 - work[on.DOWN, column]
-    return slope / (far * far)
+    return float(slope / (far * far))
 
 
 @compiled
@@ -49,21 +49,10 @@ def leg_high(book: Floats, leg: int, work: Floats) -> float:
     """Return the greatest slope of a leg's equity in coin."""
     column = int(book[leg + at.MARK])
     if book[leg + at.INVERSE] == 0.0:
-        return book[leg + at.SLOPE] * work[on.P, column]
+        return float(book[leg + at.SLOPE] * work[on.P, column])
     slope = book[leg + at.SLOPE] / work[on.P, column]
     far = 1.0 - work[on.DOWN, column] if slope > 0.0 else 1.0 + work[on.UP, column]
-    return slope / (far * far)
-
-
-@compiled
-def _product_low(a_low: float, a_high: float, b_low: float, b_high: float) -> float:
-    """Return the least product of two numbers in [a_low, a_high], a_low ≥ 0, and [b_low, b_high]."""
-    return b_low * (a_low if b_low >= 0.0 else a_high)
-
-
-@compiled
-def _product_high(a_low: float, a_high: float, b_low: float, b_high: float) -> float:
-    return b_high * (a_high if b_high >= 0.0 else a_low)
+    return float(slope / (far * far))
 
 
 @compiled
@@ -105,8 +94,8 @@ def _add_index(
     if bridge >= 0:
         least = value * (1.0 - work[on.DOWN, own])
         most = value * (1.0 + work[on.UP, own])
-        work[row, bridge] += _product_low(least, most, low, high)
-        work[row + 1, bridge] += _product_high(least, most, low, high)
+        work[row, bridge] += low * (least if low >= 0.0 else most)
+        work[row + 1, bridge] += high * (most if high >= 0.0 else least)
 
 
 @compiled
@@ -152,8 +141,8 @@ def _holding_slopes(book: Floats, part: int, tables: Floats, work: Floats, h: in
         worth_low = amount * (v_low if amount >= 0.0 else v_high)
         worth_high = amount * (v_high if amount >= 0.0 else v_low)
         least, most = _rates(tables, table, counts, worth_low, worth_high)
-        index_low = _product_low(least, most, amount, amount)
-        index_high = _product_high(least, most, amount, amount)
+        index_low = amount * (least if amount >= 0.0 else most)
+        index_high = amount * (most if amount >= 0.0 else least)
         worth_low = low * (v_low if low >= 0.0 else v_high)
         worth_high = high * (v_high if high >= 0.0 else v_low)
         least, most = _rates(tables, table, counts, worth_low, worth_high)
@@ -207,8 +196,8 @@ def _leg_slopes(book: Floats, part: int, work: Floats, leg: int) -> None:
     for figure in (on.E_LO, on.Q_LO, on.O_LO):
         least, most = work[row, h], work[row + 1, h]
         a, b, c, d = low * least, low * most, high * least, high * most
-        work[figure, column] += min(min(a, b), min(c, d))
-        work[figure + 1, column] += max(max(a, b), max(c, d))
+        work[figure, column] += min(a, b, c, d)
+        work[figure + 1, column] += max(a, b, c, d)
         row += 2
     if book[leg + at.INVERSE] > 0.0:
         return

@@ -21,7 +21,7 @@ def warm() -> None:
     screen.price(row, 1.0)
     debt = Debt(0.0, 0.0, 0.0, 0.0, 0.0)
     coin = Holding(row, -1, 1.0, 1.0, debt, True, False, (), 1.0, 0.0, 0.0, (), 1.0, NO_FLOOR)
-    slot = screen.slot()
+    slot = screen.slot()  # the row has no places yet: `put` has it grow, and `attach` go on
     screen.put(slot, Form(False, 0.0, ("warm",), (coin,), (), (), False, False, (row,)))
     for part in screen.parts(slot):
         screen.state.book[part + layout.LADDER] = screen.place_ladder(_LADDER)

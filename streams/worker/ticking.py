@@ -17,9 +17,8 @@ from streams.worker.runtime import TURN_SECONDS, Runtime, wall
 
 __all__ = ["Ticking"]
 
-TICKS_PER_TURN = 64
-TURNS_APART = 4
-"""Turns taken tick by tick after one in which a batch concerned somebody."""
+TICKS_PER_TURN = 256
+"""At the most; a turn ends with its time."""
 
 
 class Ticking:
@@ -36,7 +35,8 @@ class Ticking:
         self._client, self._on_bad = client, on_bad
         self._reader: TickReader | None = None
         self._hours: HourWriter | None = None
-        self._turns_apart = 0
+        self._newest = -1
+        """Offset of the last tick taken; the one under way while there is one."""
         self.appended_until = 0
         """Append time up to which all ticks are taken."""
         self.idle_polls = 0
@@ -68,7 +68,7 @@ class Ticking:
             if reader.caught_up:
                 self._runtime.ticks_read.set()
             taken = 0
-            while taken < len(batch):
+            while taken < len(batch) or engine.taking.under_way:
                 taken += self._take(engine, batch[taken : taken + TICKS_PER_TURN])
                 await self._let_others_work()
             self.appended_until = reader.appended
@@ -102,28 +102,42 @@ class Ticking:
         )
 
     def _take(self, engine: Engine, part: Sequence[tuple[TickMessage, int]]) -> int:
-        """Take ticks for at most a turn (H-8); return how many."""
+        """Take ticks for at most a turn (H-8); return how many. The last one may still be under way."""
         now = None if self._runtime.settings.clock == "event" else wall()
-        taken = 0
+        until = time.perf_counter() + TURN_SECONDS
         hours = self._hours_of(part)
-        if hours is None and self._turns_apart == 0 and engine.pass_over(part, now):
-            taken = len(part)
-        else:
-            # In a moving market asking for a whole batch costs more than it saves.
-            self._turns_apart = self._turns_apart - 1 if self._turns_apart else TURNS_APART
-            until = time.perf_counter() + TURN_SECONDS
-            for tick, offset in part:
-                if hours is not None and tick.ts > hours.boundary:
-                    hours.before_tick(tick.ts, engine.prices, engine.reference, engine.totals)
-                found = engine.tick(tick, offset, now)
-                if found:
-                    self._ownership.decided(engine, found, appended=self._appended_at(offset))
-                taken += 1
-                if time.perf_counter() > until:
+        taken = 0
+        while True:
+            end = self._until_hour(engine, part, taken, hours)
+            taken, found = engine.turn(part[:end], taken, now, lambda: time.perf_counter() > until)
+            if taken:
+                self._newest = part[taken - 1][1]
+            if found:
+                self._ownership.decided(engine, found, appended=self._appended_at(self._newest))
+            if not engine.taking.under_way:
+                self._runtime.tick = max(self._runtime.tick, self._newest)
+                if taken == len(part):
                     break
-        self._runtime.tick = max(self._runtime.tick, part[taken - 1][1])
+            if time.perf_counter() > until:
+                break
         self._ownership.cover()
         return taken
+
+    def _until_hour(
+        self,
+        engine: Engine,
+        part: Sequence[tuple[TickMessage, int]],
+        taken: int,
+        hours: HourWriter | None,
+    ) -> int:
+        """Cut the hours that the next tick ends; return where the next one that ends any stands."""
+        if hours is None or taken == len(part) or engine.taking.under_way:
+            return len(part) if hours is None else taken
+        ts = part[taken][0].ts
+        if ts > hours.boundary:
+            hours.before_tick(ts, engine.prices, engine.reference, engine.totals)
+        later = range(taken + 1, len(part))
+        return next((n for n in later if part[n][0].ts > hours.boundary), len(part))
 
     def _appended_at(self, offset: int) -> int | None:
         return self._reader.appended_at(offset) if self._reader is not None else None

@@ -16,7 +16,7 @@ from monitor.engine import Engine
 from monitor.escalation import Context, Episode, decide, decide_isolated
 from monitor.margin import assess
 from monitor.reference import Reference
-from monitor.schema import Cause, Command
+from monitor.schema import Cause, Command, WarningCommand
 from tests.support.doings import Doings
 from tests.support.markets import (
     MARKETS,
@@ -220,7 +220,9 @@ def test_h_3_a_batch_in_which_one_price_leaves_before_another_comes_back() -> No
     ]
     said = [c for d in engine.ticks(batch, None) for c in d.commands]
     assert said
-    assert {c.cause.price for c in said if c.kind == "warning" and c.state == "entered"} == {btc * low}
+    assert {
+        c.cause.price for c in said if isinstance(c, WarningCommand) and c.state == "entered"
+    } == {btc * low}
     fallen = said[0].inputs.ticks
     assert fallen["ETH-USD/index"] == batch[0][1]
     assert fallen["BTC-USD/index"] == batch[1][1]
