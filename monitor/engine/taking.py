@@ -6,6 +6,7 @@ several turns (H-8). No later tick is taken before, so every decision sees the p
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -65,8 +66,9 @@ class _Run(NamedTuple):
 
     ticks: Floats
     """(row, price) each."""
+    keys: list[str]
     places: list[int]
-    """Where each stands in the batch."""
+    """The price key of each, and where it stands in the batch."""
     end: int
     """Where the batch goes on."""
 
@@ -152,13 +154,13 @@ class Taking:
             self._take_apart(*batch[begin], now, found)
             return begin + 1
         if not run.places:
-            self._take(batch, begin, run.end, now)
+            self._take(batch, begin, run.end, run, now)
             return run.end
         stop = engine.watch.run(run.ticks)
         self.looked += stop.looked
         last = stop.tick == len(run.places) - 1
         end = run.end if last else run.places[stop.tick] + 1
-        self._take(batch, begin, end, now)
+        self._take(batch, begin, end, run, now)
         if stop.slots or stop.place >= 0:
             self._begin(batch[run.places[stop.tick]][0], run.ticks, stop)
         return end
@@ -169,6 +171,7 @@ class Taking:
         prices, deadline = engine.prices.prices, engine.next_deadline()
         rows: list[float] = []
         values: list[float] = []
+        keys: list[str] = []
         places: list[int] = []
         last: dict[str, tuple[int, int]] = {}
         at, end = engine.now if now is None else max(engine.now, now), begin
@@ -186,22 +189,30 @@ class Taking:
             if (tick.ts, tick.seq) > stamp:  # PX-5
                 last[key] = tick.ts, tick.seq
                 rows.append(row)
-                values.append(float(tick.price))
+                values.append(tick.value)
+                keys.append(key)
                 places.append(end)
             if now is None:
                 at = max(at, tick.ts)
             end += 1
         ticks = np.empty((len(rows), 2))
         ticks[:, 0], ticks[:, 1] = rows, values
-        return _Run(ticks, places, end)
+        return _Run(ticks, keys, places, end)
 
-    def _take(self, batch: Batch, begin: int, end: int, now: int | None) -> None:
-        """Let the price book follow what the watch has taken."""
-        engine = self._engine
-        policy = engine.reference.policy
-        for tick, offset in batch[begin:end]:
-            at = engine.tick_over(tick.ts if now is None else now)
-            engine.prices.take(tick, offset, policy, at)
+    def _take(self, batch: Batch, begin: int, end: int, run: _Run, now: int | None) -> None:
+        """Let the price book follow what the watch has taken of a run."""
+        engine, policy = self._engine, self._engine.reference.policy
+        if engine.prices.takes_each(policy):
+            for tick, offset in batch[begin:end]:
+                at = engine.tick_over(tick.ts if now is None else now)
+                engine.prices.take(tick, offset, policy, at)
+            return
+        taken = bisect_left(run.places, end)
+        newest = dict(zip(run.keys[:taken], run.places[:taken], strict=True))
+        engine.prices.take_newest(
+            {key: batch[place] for key, place in newest.items()}, older=end - begin - taken
+        )
+        engine.tick_over(max(tick.ts for tick, _ in batch[begin:end]) if now is None else now)
 
     def _take_apart(
         self, tick: TickLike, offset: int, now: int | None, found: list[Decision]
@@ -214,7 +225,7 @@ class Taking:
         routes = engine.prices.routes() if first and tick.kind == "index" else {}
         if engine.prices.take(tick, offset, engine.reference.policy, at) != "accepted":
             return
-        price, row = float(tick.price), engine.watch.screen.row(key)
+        price, row = tick.value, engine.watch.screen.row(key)
         self._known[tick.symbol, tick.kind] = key, row
         if first:
             waited = engine.watch.first(key, price)

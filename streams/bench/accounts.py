@@ -16,11 +16,11 @@ import msgspec
 
 from monitor.account import Account, Balance, IsolatedPosition, Position
 from monitor.account.state import isolated_key, position_key
+from monitor.engine.resting import Stored
 from monitor.escalation import Episode
 from monitor.margin import assess
 from streams.bench.market import opening_prices, reference, universe
 from streams.simulator.universe import Listing, Universe
-from streams.worker.partition import Stored
 
 __all__ = ["ACCOUNTS_WORDS", "account_id", "five_currencies", "states"]
 

@@ -189,5 +189,5 @@ class Tape:
         offset = self.written
         self.written += 1
         ts = START_MS + offset * 1000 // TICKS_PER_SECOND
-        tick = TickMessage(symbol.symbol, symbol.kind, Decimal(_text(price)), ts, offset)
+        tick = TickMessage(symbol.symbol, symbol.kind, _text(price), ts, offset)
         return tick, offset

@@ -107,7 +107,7 @@ def test_h_2_what_floats_clear_asks_for_nothing(seed: int) -> None:
     engine = Engine(ref)
     engine.prices = book
     for key, price in book.prices.items():
-        engine.watch.screen.move(engine.watch.screen.row(key), float(price.price))
+        engine.watch.first(key, float(price.price))
     if rng.random() < 0.5:
         coins = list(ref.currencies)
         engine.totals = Totals(0, {"a": {rng.choice(coins): Decimal(10) ** 9}}, complete=False)

@@ -5,30 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from time import perf_counter_ns
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.account import Account
 from monitor.engine import Decision, Engine, Entry
+from monitor.engine.resting import Stored, decode_stored
 from monitor.reference import Reference
 from monitor.scenario.standing import BANDS
 from monitor.schema import Cause
 from monitor.watch import Standing
 from streams.bench.accounts import states
 from streams.bench.market import Tape, reference
-from streams.worker.partition import Stored
 
 __all__ = ["PARTITION", "Probe", "read_books", "warm"]
 
 PARTITION = 0
 _WARM_ACCOUNTS, _WARM_TICKS = 50, 100
-_decode = msgspec.json.Decoder(Stored).decode
 
 
 def read_books(states: Iterable[tuple[str, bytes]]) -> list[Stored]:
     """Return the states as an owner keeps them after it has read its journal."""
-    return [_decode(state) for _, state in states]
+    return [decode_stored(state) for _, state in states]
 
 
 def warm() -> None:
@@ -46,8 +44,6 @@ class Probe(Engine):
 
     def __init__(self, rules: Reference) -> None:
         super().__init__(rules)
-        self.hits = 0
-        """Accounts whose box a tick left."""
         self.exact = 0
         """Exact decisions."""
         self.exact_ns = 0
@@ -67,18 +63,24 @@ class Probe(Engine):
 
     def reset(self) -> None:
         """Count from 0 again."""
-        self.hits = self.exact = self.exact_ns = 0
+        self.exact = self.exact_ns = 0
+        self.taking.looked = 0
+
+    @property
+    def hits(self) -> int:
+        """Boxes that ticks had made anew."""
+        return self.taking.looked
 
     def account(self, account_id: str) -> Account:
         """Return an account's book."""
         return self.entries[account_id].account
 
     def only_screen(self, key: str, price: float) -> int:
-        """Let nothing but the screen take a price; return how many accounts it names.
+        """Let nothing but the screen take a price; return how many boxes it had made anew.
 
         The price book does not learn of it, so the engine is of no use for decisions afterwards.
         """
-        return sum(1 for _ in self.watch.concerned(key, price, first=False))
+        return self.watch.run(np.array([[self.watch.screen.row(key), price]])).looked
 
     def worst_band(self, account_id: str) -> int:
         """Return the worst band of an account and its isolated positions, as a place in `BANDS`."""
@@ -93,12 +95,6 @@ class Probe(Engine):
         return np.array([self.worst_band(name) for name in self.entries], dtype=np.int8)
 
     # -- counted -------------------------------------------------------------------------------
-
-    def examine(self, account_ids: Iterable[str], cause: Cause) -> list[Decision]:
-        """Count the accounts that a tick names."""
-        named = list(account_ids)
-        self.hits += len(named)
-        return super().examine(named, cause)
 
     def decide(
         self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False

@@ -153,7 +153,7 @@ def _gaps(engine: Probe, tape: Tape, tell: Tell) -> Values:
         tell(0.8 + 0.1 * place, f"a gap in {symbol}")
         before = engine.worst_bands()
         last = engine.prices.prices[f"{symbol}/mark"]
-        tick = TickMessage(symbol, "mark", last.price * _GAP, engine.now + 1, last.seq + 1)
+        tick = TickMessage(symbol, "mark", f"{last.price * _GAP:f}", engine.now + 1, last.seq + 1)
         engine.reset()
         began = perf_counter_ns()
         engine.tick(tick, tape.written + place, None)

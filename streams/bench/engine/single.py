@@ -7,8 +7,8 @@ from time import perf_counter
 
 import msgspec
 
-from monitor.account import EventSource
-from monitor.account.events import decode
+from monitor.account import EventSource, decode
+from monitor.engine.resting import Stored
 from monitor.escalation import Episode
 from monitor.schema import AccountEvent
 from streams.bench.accounts import five_currencies, states
@@ -16,7 +16,6 @@ from streams.bench.engine.adapter import PARTITION, Probe, read_books, warm
 from streams.bench.market import START_MS, Tape, reference
 from streams.bench.part import Teller
 from streams.bench.result import Figure, Sizes, figure
-from streams.worker.partition import Stored
 
 __all__ = ["measure"]
 

@@ -15,10 +15,10 @@ import msgspec
 
 from monitor.account import Account, Balance, Position
 from monitor.account.state import position_key
+from monitor.engine.resting import Stored
 from monitor.escalation import Episode
 from monitor.exact import plain
 from streams.bench import market
-from streams.worker.partition import Stored
 
 __all__ = ["MOST_PROBES", "OPENING", "PROBE", "probe_id", "probe_price", "probes", "reference_file"]
 

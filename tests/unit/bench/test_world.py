@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from monitor.account.events import decode
+from monitor.account import decode
 from monitor.margin import assess
 from monitor.prices import PriceBook
 from monitor.reference import load_reference
@@ -108,7 +108,7 @@ def test_event_messages_are_deposits_numbered_by_account() -> None:
 @pytest.mark.parametrize("number", [0, 1, 7, probing.MOST_PROBES - 1])
 def test_each_probe_price_brings_one_more_probe_to_its_level(number: int) -> None:
     policy_set = load_reference(probing.reference_file())
-    last = TickMessage(probing.PROBE, "mark", Decimal(probing.probe_price(number)), 1, 1)
+    last = TickMessage(probing.PROBE, "mark", str(probing.probe_price(number)), 1, 1)
     prices = PriceBook()
     for tick, offset in Tape(0).opening():
         prices.take(tick, offset, policy_set.policy, tick.ts)
