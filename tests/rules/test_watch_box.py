@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -53,12 +54,31 @@ class Boxed:
         self.ladder = self.engine._ladders.of(held.mode, EVERY_LEVEL)
         watch.arrange(self.watched, self.ladder, {}, quiet=False)
         self.sure = watch.look(self.watched) == kernels.SURE
-        slot = self.watched.slot
         self.ratio = self.watched.ratio
         self.zone, self.short = int(screen.state.zones[0]), bool(screen.state.zones[1])
+        self.read_edges()
+        self.keys = list(self.edges)
+        self.standing_is_open = False
+        """Whether a tick left it to decimals to say where the account stands."""
+
+    def read_edges(self) -> None:
+        """Read the box as the screen has it now."""
+        screen, slot = self.engine.watch.screen, self.watched.slot
         edges = {key: screen.interval(slot, row) for key, row in screen.rows.items()}
         self.edges = {key: edge for key, edge in edges.items() if edge != (-np.inf, np.inf)}
-        self.keys = list(self.edges)
+
+    def stand(self, standing: Standing) -> None:
+        """Let the watch know where the account stands, so that ticks may be cleared."""
+        self.engine.watch.decided(self.watched, standing, always=False, again=False)
+
+    def tick(self, key: str, price: float) -> None:
+        """Let one price move."""
+        old = self.book.prices[key]
+        self.book.prices[key] = Price(Decimal(repr(price)), old.ts, old.seq, old.offset)
+        screen = self.engine.watch.screen
+        found = screen.run(np.array([[screen.rows[key], price]]))
+        self.standing_is_open = bool(found.slots)
+        self.read_edges()
 
     def figures(self, prices: Mapping[str, float] | None = None) -> Figures:
         """Assess with other prices."""
@@ -112,6 +132,32 @@ def test_h_2_inside_the_box_nothing_changes(seed: int) -> None:
     for _ in range(12):
         prices = corner(rng, boxed)
         assert boxed.exact(prices) == centre, (prices, boxed.story())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**9))
+def test_h_2_inside_a_box_that_was_moved_nothing_changes(seed: int) -> None:
+    rng = Random(seed)
+    book = Market(rng, WILD).book()
+    held = wild_account(rng, "a", WILD, book)
+    held.orders = {n: o for n, o in held.orders.items() if o.price is not None}
+    boxed = Boxed(held, WILD, book)
+    centre = boxed.exact()
+    if not boxed.sure or centre is None:
+        return
+    boxed.stand(centre)
+    for _ in range(8):
+        key = rng.choice(boxed.keys)
+        low, high = boxed.edges[key]
+        price = float(book.prices[key].price)
+        beyond = rng.choice((low, high)) - price
+        boxed.tick(key, price + beyond * rng.choice((0.5, 1.0001, 1.2)))
+        if boxed.standing_is_open:
+            return
+        assert boxed.exact() == centre, boxed.story()
+        for _ in range(4):
+            prices = corner(rng, boxed)
+            assert boxed.exact(prices) == centre, (prices, boxed.story())
 
 
 def asked(boxed: Boxed, prices: Mapping[str, float] | None = None) -> bool:
@@ -168,16 +214,23 @@ def test_h_2_below_a_coins_floor_only_decimals_can_tell(cash: str, sure: bool) -
         assert not asked(boxed, boxed.at_the_rim({"BTC-USDT-SWAP/mark": -RIM}))
 
 
-def both_ways(boxed: Boxed) -> list[dict[str, float]]:
-    """Return the rim's corners: each price alone, and all together, up and down."""
+def corners(boxed: Boxed) -> list[dict[str, float]]:
+    """Return the rim's corners: each price alone, and all together, each up or down."""
     alone = [{key: sign} for key in boxed.keys for sign in (RIM, -RIM)]
-    return alone + [dict.fromkeys(boxed.keys, sign) for sign in (RIM, -RIM)]
+    every = product((RIM, -RIM), repeat=len(boxed.keys))
+    return alone + [dict(zip(boxed.keys, signs, strict=True)) for signs in every]
 
 
 LINEAR, INVERSE = ("BTC-USDT-SWAP", "100", "60000"), ("BTC-USD-SWAP", "-300", "58000")
 CASES: dict[str, Account] = {
     "a long near the warning": account({"USDT": "900"}, [LINEAR]),
     "an inverse short": account({"BTC": "0.05"}, [INVERSE]),
+    "losses in a coin that may grow dearer": account(
+        {"BTC": "0.5"}, [("BTC-USDT-SWAP", "200", "60000")]
+    ),
+    "a debt that a rising mark repays": account(  # ratio 3.09, the exit above it
+        {"USDT": "-999000", "BTC": "18.68"}, [("BTC-USDT-SWAP", "100", "60000")]
+    ),
     "two positions on one mark": account(
         {"USDT": "900"},
         [("BTC-USDT-SWAP/long", "150", "60000"), ("BTC-USDT-SWAP/short", "-40", "61000")],
@@ -226,7 +279,7 @@ def test_h_2_inside_the_box_of(name: str) -> None:
     centre = boxed.exact()
     assert boxed.sure
     assert boxed.believed == centre
-    for shares in both_ways(boxed):
+    for shares in corners(boxed):
         assert boxed.exact(boxed.at_the_rim(shares)) == centre, shares
 
 
@@ -311,7 +364,7 @@ def test_mr_1_where_the_ratio_may_begin_inside_the_box(cash: str) -> None:
     centre = boxed.exact()
     if boxed.sure:
         assert boxed.believed == centre
-    for shares in both_ways(boxed):
+    for shares in corners(boxed):
         assert boxed.exact(boxed.at_the_rim(shares)) == centre, shares
 
 
