@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.account import Account
 from streams.bench.accounts import states
-from streams.bench.engine.adapter import Probe, read_books, warm
+from streams.bench.engine.adapter import Probe, warm
 from streams.bench.engine.recompute import NumpyRecompute, python_scan
 from streams.bench.engine.timing import Timed, time_ticks
 from streams.bench.engine.watch_list import NEAR, SWEEP_SECONDS
@@ -22,8 +22,8 @@ from streams.bench.result import Figure, Sizes, figure
 __all__ = ["measure"]
 
 _WARM = 2_000
-_BATCH = 64
-"""As many ticks as a worker hands to its engine at once."""
+_BATCH = 256
+"""As many ticks as a worker under load hands to its engine at once."""
 _MOST_NUMPY = 200_000
 _MOST_PYTHON = 2_000
 
@@ -52,7 +52,7 @@ def _build(tape: Tape, sizes: Sizes, teller: Teller) -> tuple[Probe, list[Figure
     first = next(made)  # what the states are made from is memory of the benchmark
     gc.collect()
     before = resident_bytes()
-    books = read_books(chain((first,), made))
+    books = list(chain((first,), made))
     gc.collect()
     with_books = resident_bytes()
     teller.tell(0.1, f"indexing {count:,} accounts")
@@ -105,7 +105,7 @@ def _one_by_one(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list
 def _in_batches(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list[Figure]:
     """Measure ticks as a worker takes them, many at a time."""
     teller.tell(0.6, "calm market in batches")
-    runs = []
+    runs, screen = [], []
     for _ in range(sizes.runs):
         engine.reset()
         ticks = list(tape.calm(max(_BATCH, sizes.ticks // sizes.runs // 2)))
@@ -120,8 +120,12 @@ def _in_batches(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list
             if perf_counter() > until:
                 break
         runs.append((spent - engine.exact_ns) / taken / 1e3)
+        screen.append(engine.screen_ns / taken / 1e3)
     name = f"a tick in batches of {_BATCH}, mean"
-    return [figure("tick.batched", name, "µs", runs, "without exact decisions")]
+    return [
+        figure("tick.batched", name, "µs", runs, "without exact decisions"),
+        figure("screen", "of that the screen: edges, boxes made again", "µs", screen),
+    ]
 
 
 def _baselines(engine: Probe, sizes: Sizes, teller: Teller) -> list[Figure]:

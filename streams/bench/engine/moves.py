@@ -10,7 +10,7 @@ from time import perf_counter_ns
 import numpy as np
 
 from streams.bench.accounts import states
-from streams.bench.engine.adapter import Probe, read_books, warm
+from streams.bench.engine.adapter import Probe, warm
 from streams.bench.engine.recompute import NumpyRecompute
 from streams.bench.engine.timing import time_ticks
 from streams.bench.market import Tape, reference
@@ -100,7 +100,7 @@ def _measure(
         tape = Tape(sizes.seed)
         engine = Probe(reference())
         engine.open_market(tape)
-        engine.load(read_books(states(sizes.accounts, sizes.seed)))
+        engine.load(states(sizes.accounts, sizes.seed))
         found.append(once(engine, tape, tell))
     return [
         figure(key, one.name, one.unit, [values[key] for values in found], one.note)

@@ -8,11 +8,11 @@ from time import perf_counter
 import msgspec
 
 from monitor.account import EventSource, decode
-from monitor.engine.resting import Stored
+from monitor.engine.resting import Stored, encode_stored
 from monitor.escalation import Episode
 from monitor.schema import AccountEvent
 from streams.bench.accounts import five_currencies, states
-from streams.bench.engine.adapter import PARTITION, Probe, read_books, warm
+from streams.bench.engine.adapter import PARTITION, Probe, warm
 from streams.bench.market import START_MS, Tape, reference
 from streams.bench.part import Teller
 from streams.bench.result import Figure, Sizes, figure
@@ -29,8 +29,9 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
     warm()
     engine = Probe(reference())
     engine.open_market(Tape(sizes.seed))
-    books = read_books(states(min(_ACCOUNTS, sizes.accounts), sizes.seed))
-    engine.load([*books, Stored(five_currencies(), Episode())])
+    five = encode_stored(Stored(five_currencies(), Episode()))
+    made = states(min(_ACCOUNTS, sizes.accounts), sizes.seed)
+    engine.load([*made, ("five", five)])
     repeats = max(100, min(_REPEATS, sizes.ticks))
     teller.tell(0.1, "exact assessment")
     assessments = []

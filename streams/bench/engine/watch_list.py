@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from monitor.engine import Decision
 from monitor.scenario.standing import BANDS
 from streams.bench.accounts import states
-from streams.bench.engine.adapter import Probe, read_books
+from streams.bench.engine.adapter import Probe
 from streams.bench.engine.recompute import NumpyRecompute
 from streams.bench.engine.timing import time_ticks
 from streams.bench.market import TICKS_PER_SECOND, Tape, reference
@@ -55,7 +55,7 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
     tape = Tape(sizes.seed)
     engine = Probe(reference())
     engine.open_market(tape)
-    engine.load(read_books(states(count, sizes.seed)))
+    engine.load(states(count, sizes.seed))
     length = max(100, min(_FALL_TICKS, sizes.ticks))
     ticks: Ticks = [*tape.fall(length, _FALL), *tape.gap(_GAP), *tape.calm(length // 16)]
     accounts = [engine.account(name) for name in engine.entries]
