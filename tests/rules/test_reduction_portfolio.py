@@ -8,24 +8,29 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from monitor.account import Account, Balance, Position
 from monitor.account.state import position_key
 from monitor.margin import Figures
+from monitor.margin.portfolio.unit import maintenance_of
 from monitor.reduction import Capped, Caps, Plan, plan
+from monitor.reduction.checks import passes
 from monitor.reduction.legs import derivative_legs, leg_step
+from monitor.reduction.takeover import is_due
 from monitor.reduction.trial import Trial
-from monitor.reduction.units import smallest_in_unit, unit_step
+from monitor.reduction.units import smallest_in_unit, unit_step, without
 from monitor.schema import Command, Reduction
 from monitor.schema.events import PositionSide
 from tests.rules.reduction_world import World, kinds
 from tests.support.markets import with_ratio
 from tests.support.portfolio import (
     NOW,
+    STRIKES,
     any_portfolio_account,
     market,
+    parameters,
     portfolio_reference,
     price_book_at,
     raw_portfolio,
@@ -44,9 +49,11 @@ def d(value: str | int) -> Decimal:
 class Desk(World):
     """The small world over the prices of two risk units, all of one time."""
 
-    def __init__(self, made: Account, policy: dict[str, Any] | None = None) -> None:
+    def __init__(self, made: Account, policy: dict[str, Any] | None = None, **changed: Any) -> None:
+        """`changed` replaces parameters of the units."""
+        sets = [{"valid_from": "2025-01-06", "units": {"default": parameters(**changed)}}]
         super().__init__(
-            made, raw=raw_portfolio({"max_age_seconds": {"*": "100000"}, **(policy or {})})
+            made, raw=raw_portfolio({"max_age_seconds": {"*": "100000"}, **(policy or {})}, sets)
         )
         self.now = NOW
         self.book = price_book_at(PRICES, self.reference)
@@ -74,9 +81,9 @@ def held(positions: dict[str, str], **balances: str) -> Account:
     return made
 
 
-def in_liquidation(made: Account, share: str, policy: dict[str, Any] | None = None) -> Desk:
-    """Give the account the USDT that brings its ratio to `share`."""
-    desk = Desk(made, policy)
+def in_liquidation(made: Account, share: str, **changed: Any) -> Desk:
+    """Give the account the USDT that brings its ratio to `share`; `changed` as of `Desk`."""
+    desk = Desk(made, **changed)
     with_ratio(made, desk.reference, desk.book, d(share))
     return desk
 
@@ -177,6 +184,28 @@ def test_rd_5_where_no_leg_alone_helps_a_pair_with_a_short_option_does() -> None
         pytest.fail("six steps of a straddle do not bring it above 1")
 
 
+def test_rd_5_what_buying_an_option_back_costs_hedges_in_its_turn() -> None:
+    """Short puts against long calls: a few puts less raise the margin, all of them less lower it,
+
+    as the premium paid for them turns the spot into a debt, which offsets the calls' delta.
+    """
+    made = held({"BTC-USD-251226-90000-P": "-388", "BTC-USD-251226-100000-C": "388"}, BTC="0.1")
+    desk = in_liquidation(
+        made, "0.862", volatility_shocks=[{"days": "365", "up": "0.2", "down": "0.25"}]
+    )
+    trial = Trial(made, desk.figures(), desk.context)
+    (leg,) = derivative_legs(trial)
+    few, whole = (trial.value(leg_step(leg).moves(count)) for count in (10, 388))
+    assert few.relief < 0 < whole.relief
+    found = desk.planned()
+    assert found.phase == "unhedged"
+    assert [(a.instrument, a.quantity) for a in found.actions] == [("BTC-USD-251226-90000-P", 388)]
+    assert found.expected_ratio is not None
+    assert found.expected_ratio > d("0.9")
+    desk.carry_out(found)
+    assert same(desk.figures().ratio, found.expected_ratio)
+
+
 def test_rd_7_takeover_when_closing_leaves_nothing() -> None:
     made = held({"BTC-USDT-SWAP": "100", "BTC-USD-250328-100000-C": "50"}, USDT="-20000")
     desk = in_liquidation(made, "-0.5")
@@ -223,6 +252,20 @@ def seeded(seed: int, policy: dict[str, Any] | None = None) -> Desk:
     assume(desk.figures().requirement > 0)
     with_ratio(made, desk.reference, desk.book, d(rng.randint(5, 100)) / 100)
     return desk
+
+
+def risk_reversal(seed: int) -> Desk:
+    """A put against a call of one expiry, one short and one long, and little of the coin."""
+    rng = Random(seed)
+    coin, scale = rng.choice((("BTC", 10), ("ETH", 300)))
+    day = rng.choice(("250328", "251226"))
+    put, call = (f"{coin}-USD-{day}-{rng.choice(STRIKES[coin])}-{kind}" for kind in "PC")
+    short, long = rng.choice(((put, call), (call, put)))
+    sizes = {short: str(-scale * rng.randint(5, 40)), long: str(scale * rng.randint(5, 40))}
+    made = held(sizes, **{coin: str(d(rng.randint(0, 100)) * scale / 10_000)})
+    up, down = (str(d(rng.randint(10, 40)) / 100) for _ in range(2))
+    shocks = [{"days": "365", "up": up, "down": down}]
+    return in_liquidation(made, str(d(rng.randint(60, 100)) / 100), volatility_shocks=shocks)
 
 
 def in_danger(figures: Figures) -> bool:
@@ -302,6 +345,49 @@ def test_rd_6_no_smaller_size_of_a_leg_suffices(seed: int) -> None:
             assert trial.suffices(outcome)
         for probe in {1, count // 2, count - 1} - {0, count}:
             assert not trial.suffices(trial.value(step.moves(probe)))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seeds)
+def test_rd_5_a_unit_without_a_part_of_a_leg_is_what_the_next_assessment_finds(seed: int) -> None:
+    desk = seeded(seed)
+    trial = Trial(desk.account, desk.figures(), desk.context)
+    for leg in derivative_legs(trial):
+        step, underlying = leg_step(leg), leg.instrument.underlying
+        unit = trial.figures.risk_units[underlying]
+        for count in {1, -(-step.count // 2), step.count}:
+            left = trial.value(step.moves(count)).figures.risk_units.get(underlying)
+            found = maintenance_of(unit.grid, without(unit.holdings, step.moves(count)))
+            assert same(found, left.maintenance_margin if left is not None else d(0))
+
+
+def assert_takeover_is_the_last_resort(desk: Desk) -> None:
+    trial = Trial(desk.account, desk.figures(), desk.context)
+    assume(in_danger(trial.figures))
+    legs = derivative_legs(trial)
+    assume(not is_due(trial, legs))
+    found = desk.plan()
+    if not isinstance(found, Plan) or not found.takeover:
+        return
+    for leg in legs:
+        step = leg_step(leg)
+        for count in (step.count, -(-step.count // 2)):
+            assert not passes(trial, trial.value(step.moves(count)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds)
+def test_rd_7_no_takeover_where_a_whole_leg_or_half_of_it_could_be_closed(seed: int) -> None:
+    assert_takeover_is_the_last_resort(seeded(seed))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds)
+@example(11)  # these rise first and fall later
+@example(381)
+@example(638)
+def test_rd_7_no_takeover_of_a_risk_reversal_that_could_be_closed(seed: int) -> None:
+    assert_takeover_is_the_last_resort(risk_reversal(seed))
 
 
 @settings(max_examples=15, deadline=None)
