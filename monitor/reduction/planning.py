@@ -184,11 +184,7 @@ class _Planner:
         return None
 
     def _part_in_units(self) -> Plan | Capped | None:  # RD-5, before RD-7's takeover
-        found = [
-            candidate
-            for candidate in part_candidates(self.trial, self.legs)
-            if passes(self.trial, candidate.outcome)
-        ]
+        found = list(part_candidates(self.trial, self.legs))
         return self._unit_plan(min(found, key=lambda one: one.rank)) if found else None
 
     def _unit_plan(self, candidate: UnitCandidate) -> Plan | Capped:

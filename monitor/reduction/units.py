@@ -17,6 +17,7 @@ from monitor.exact import ZERO
 from monitor.margin.portfolio.figures import RiskUnitFigures
 from monitor.margin.portfolio.holdings import Holdings
 from monitor.margin.portfolio.unit import maintenance_of
+from monitor.reduction.checks import passes
 from monitor.reduction.legs import Leg, SizedStep, leg_step
 from monitor.reduction.moves import Close
 from monitor.reduction.pairs import Pair, delta_neutral_pairs, pair_step
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 _PARTS = 8
-"""A dip of the margin, or of what is lacking, narrower than a part of a leg may be missed."""
+"""A dip of the margin, or of what adjusted equity lacks, may be missed within one part of a leg."""
 
 _LAST_RESORT = (1, 2, 4)
 """Parts of a leg tried before a takeover; smaller ones would make it a long row of commands."""
@@ -76,7 +77,7 @@ def basis_pairs(legs: Sequence[Leg]) -> Iterator[Pair]:
 
 
 def unit_candidates(trial: Trial, legs: Sequence[Leg]) -> Iterator[UnitCandidate]:
-    """Yield each leg, and each unit's largest pair with a short option in it, at its best size."""
+    """Yield each leg, and each unit's largest pair with a short option in it, where it asks least."""
     for some, sized in _steps(legs):
         if len(some) == 2 and not any(leg.is_option for leg in some):
             continue  # the pairs of the basis came before
@@ -86,24 +87,27 @@ def unit_candidates(trial: Trial, legs: Sequence[Leg]) -> Iterator[UnitCandidate
 
 
 def part_candidates(trial: Trial, legs: Sequence[Leg]) -> Iterator[UnitCandidate]:
-    """Yield each leg, and each pair, at its whole, half and quarter: RD-7 may allow one of them.
+    """Yield each leg, and each pair, at the largest of whole, half and quarter that passes RD-7.
 
     Where a unit asks least is not always where RD-7 holds: a coin's equity may change its sign, or
     what relieves the account may be in its borrowing, and not in the unit.
     """
     for some, sized in _steps(legs):
-        for count in sorted({-(-sized.count // part) for part in _LAST_RESORT}, reverse=True):
-            yield _candidate(trial, some, SizedStep(count, sized.moves))
+        for part in _LAST_RESORT:
+            candidate = _candidate(trial, some, SizedStep(-(-sized.count // part), sized.moves))
+            if passes(trial, candidate.outcome):
+                yield candidate
+                break
 
 
 def _steps(legs: Sequence[Leg]) -> Iterator[tuple[tuple[Leg, ...], SizedStep]]:
     """Yield each leg and each unit's largest pairs, with and without options, as wholes."""
     for leg in legs:
         yield (leg,), leg_step(leg)
-    pairs = [*delta_neutral_pairs(legs), *basis_pairs(legs)]
-    for number, pair in enumerate(pairs):
+    hedged = list(delta_neutral_pairs(legs))
+    for pair in [*hedged, *(one for one in basis_pairs(legs) if one not in hedged)]:
         step = pair_step(pair)
-        if step is not None and pair not in pairs[:number]:
+        if step is not None:
             yield pair, step
 
 

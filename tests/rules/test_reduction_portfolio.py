@@ -206,6 +206,21 @@ def test_rd_5_what_buying_an_option_back_costs_hedges_in_its_turn() -> None:
     assert same(desk.figures().ratio, found.expected_ratio)
 
 
+@pytest.mark.parametrize(("share", "contracts"), [("0.3", 50), ("0.95", 6)])
+def test_rd_7_where_a_whole_leg_does_not_pass_its_half_or_less_of_it_is_closed(
+    share: str, contracts: int
+) -> None:
+    """The fee of 100 contracts, 0.00005 BTC, would leave the coin owing; that of 50 does not."""
+    made = held({"BTC-USD-SWAP": "100"}, BTC="0.00003")
+    desk = in_liquidation(made, share)
+    trial = Trial(made, desk.figures(), desk.context)
+    (leg,) = derivative_legs(trial)
+    assert not passes(trial, trial.value(leg_step(leg).moves(100)))
+    found = desk.planned()
+    assert found.phase == "unhedged"
+    assert [a.quantity for a in found.actions] == [contracts]
+
+
 def test_rd_7_takeover_when_closing_leaves_nothing() -> None:
     made = held({"BTC-USDT-SWAP": "100", "BTC-USD-250328-100000-C": "50"}, USDT="-20000")
     desk = in_liquidation(made, "-0.5")
