@@ -19,7 +19,7 @@ from monitor.margin.portfolio.holdings import Holdings
 from monitor.margin.portfolio.unit import maintenance_of
 from monitor.reduction.checks import passes
 from monitor.reduction.legs import Leg, SizedStep, leg_step
-from monitor.reduction.moves import Close
+from monitor.reduction.moves import Close, Move
 from monitor.reduction.pairs import Pair, delta_neutral_pairs, pair_step
 from monitor.reduction.trial import Outcome, Trial
 from monitor.schema.commands import Phase
@@ -138,8 +138,7 @@ def unit_step(trial: Trial, step: SizedStep) -> SizedStep | None:
 
     @cache
     def margin(count: int) -> Decimal:
-        closes = [move for move in step.moves(count) if isinstance(move, Close)]
-        return maintenance_of(unit.grid, without(unit.holdings, closes))
+        return maintenance_of(unit.grid, without(unit.holdings, step.moves(count)))
 
     best = _lowest(margin, step.count)
     if margin(best) >= unit.maintenance_margin:
@@ -154,14 +153,16 @@ def _unit_of(trial: Trial, step: SizedStep) -> RiskUnitFigures:
     return trial.figures.risk_units[first.instrument.underlying]
 
 
-def without(holdings: Holdings, closes: Sequence[Close]) -> Holdings:
+def without(holdings: Holdings, moves: Sequence[Move]) -> Holdings:
     """Return the unit as the next assessment finds it, premiums and fees taken from the spot.
 
     PnL is no part of that: it is in the coin's equity before it is realised.
     """
     closed: dict[str, Decimal] = {}
     received = ZERO
-    for close in closes:
+    for close in moves:
+        if not isinstance(close, Close):
+            continue
         closed[close.key] = close.direction * close.quantity * close.size
         if close.settle == holdings.underlying:
             received += close.premium - close.fee
