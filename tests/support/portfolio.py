@@ -16,6 +16,7 @@ from monitor.schema import Policy, Tick
 __all__ = [
     "EXPIRIES",
     "NOW",
+    "STRIKES",
     "any_portfolio_account",
     "market",
     "parameters",

@@ -97,9 +97,12 @@ class Holdings:
             if gross:
                 yield Held(contract, net, gross)
 
-    def less(self, closed: Mapping[str, Decimal]) -> Holdings:
-        """Return the unit with amounts (signed) taken off positions; `instrument/side` → amount."""
-        twin = replace(self, contracts=dict(self.contracts))
+    def less(self, closed: Mapping[str, Decimal], received: Decimal) -> Holdings:
+        """Return the unit with amounts (signed) taken off positions; `instrument/side` → amount.
+
+        `received` is the spot coin that closing them brings in, negative when it costs some.
+        """
+        twin = replace(self, contracts=dict(self.contracts), spot=self.spot + received)
         for key, amount in closed.items():
             name = key.rpartition("/")[0]
             contract = twin.contracts[name]
