@@ -128,13 +128,14 @@ class Taking:
         """Take one tick if it concerns nobody and no deadline comes; else nothing is done."""
         engine = self._engine
         known = self._known.get((tick.symbol, tick.kind))
-        if known is None or self._under_way is not None:
+        watch = engine.watch
+        if known is None or self._under_way is not None or watch.elsewhere(known[0]):
             return False
         at = max(engine.now, tick.ts if now is None else now)
         deadline = engine.next_deadline()
         if deadline is not None and deadline <= at:
             return False
-        price, screen = float(tick.price), engine.watch.screen
+        price, screen = float(tick.price), watch.screen
         if not screen.quiet(known[1], price):
             return False
         engine.now = at
@@ -159,8 +160,7 @@ class Taking:
         last = stop.tick == len(run.places) - 1
         end = run.end if last else run.places[stop.tick] + 1
         self._take(batch, begin, end, now)
-        if stop.slots or stop.place >= 0:
-            self._begin(batch[run.places[stop.tick]][0], run.ticks, stop)
+        self._begin(batch[run.places[stop.tick]][0], run.ticks, stop)
         return end
 
     def _collect(self, batch: Batch, begin: int, now: int | None) -> _Run:
@@ -188,6 +188,8 @@ class Taking:
                 rows.append(row)
                 values.append(float(tick.price))
                 places.append(end)
+                if engine.watch.elsewhere(key):
+                    whole = end + 1
             if now is None:
                 at = max(at, tick.ts)
             end += 1
@@ -217,6 +219,7 @@ class Taking:
         price, row = float(tick.price), engine.watch.screen.row(key)
         self._known[tick.symbol, tick.kind] = key, row
         if first:
+            engine.watch.guarded(key)
             waited = engine.watch.first(key, price)
             named = engine.priced_otherwise(routes, waited, key)
             cause = Cause(kind="tick", symbol=tick.symbol, price=tick.price, ts=tick.ts)
@@ -225,12 +228,16 @@ class Taking:
         ticks = np.array([[row, price]])
         stop = engine.watch.run(ticks)
         self.looked += stop.looked
-        if stop.slots or stop.place >= 0:
-            self._begin(tick, ticks, stop)
+        self._begin(tick, ticks, stop)
 
     def _begin(self, tick: TickLike, ticks: Floats, stop: Found) -> None:
-        self._under_way = _UnderWay(tick, ticks, stop.tick)
-        self._under_way.heard(stop, self._engine.watch)
+        """Let the last tick taken be under way if it concerns anybody."""
+        watch = self._engine.watch
+        slots = watch.guarded(f"{tick.symbol}/{tick.kind}") if watch.guard is not None else []
+        if slots or stop.slots or stop.place >= 0:
+            self._under_way = _UnderWay(tick, ticks, stop.tick)
+            self._under_way.slots += slots
+            self._under_way.heard(stop, watch)
 
     def _work_off(self, tick: _UnderWay, found: list[Decision], over: Over) -> bool:
         """Go on with the tick under way; say whether it is done."""

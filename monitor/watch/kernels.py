@@ -12,7 +12,7 @@ from monitor.watch import edges as tree
 from monitor.watch import layout as at
 from monitor.watch import scratch as on
 from monitor.watch.box import CLEAR, make_part, share_of
-from monitor.watch.compiled import compiled, entry
+from monitor.watch.compiled import compiled
 from monitor.watch.state import Floats, Numbers, State
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "CLEARED",
     "EVENT",
     "FLAGS",
+    "GUARDED",
     "OFFSET",
     "ONLY_BOX",
     "QUIET",
@@ -43,10 +44,10 @@ Fields = tuple[Any, ...]
 
 OFFSET, SPACE, FLAGS = 0, 1, 2
 """Of a slot."""
-UNSEEN, ALWAYS, QUIET, STANDS, BOXED = 1, 2, 4, 8, 16
+UNSEEN, ALWAYS, QUIET, STANDS, BOXED, GUARDED = 1, 2, 4, 8, 16, 32
 """Flags: its book or the rules changed and it was not looked at since; any tick of its prices concerns
 it; nothing is open, and only a ratio can ask for anything; it is known where it stands, and that its
-box was made there."""
+box was made there; it has no box, for something else guards it (`monitor.watch.guard`)."""
 _ENOUGH = 0.2
 """A box with less than this left of its budget is made anew."""
 ONLY_BOX, EVENT, TICK = 0, 1, 2
@@ -98,7 +99,7 @@ def _detach(s: State, slot: int, wanted: Floats) -> None:
             tree.free_place(s.owners, s.rows[row], place)
 
 
-@entry
+@compiled
 def put(fields: Fields, slot: int, record: Floats, offset: int, space: int) -> int:
     """Let a slot have a record, of no length for none, at `offset`; else as `attach`."""
     s = State(*fields)
@@ -113,13 +114,13 @@ def put(fields: Fields, slot: int, record: Floats, offset: int, space: int) -> i
     return _attach(s, slot)
 
 
-@entry
+@compiled
 def attach(fields: Fields, slot: int) -> int:
     """Give every column of a slot's record a place that has none; return a row that is full, or −1."""
     return _attach(State(*fields), slot)
 
 
-@entry
+@compiled
 def grow(fields: Fields, row: int, start: int, room: int) -> None:
     """Move a row's places to a larger block."""
     s = State(*fields)
@@ -135,7 +136,7 @@ def _fence(s: State, record: int, lower: float) -> None:
         tree.move(s.edges, start, room, place, lower, -lower)
 
 
-@entry
+@compiled
 def fence(fields: Fields, slot: int, lower: float) -> None:
     """Let no price (−∞) or any (∞) concern a slot."""
     s = State(*fields)
@@ -231,6 +232,8 @@ def _move(s: State, record: int, columns: int) -> bool:
 def _look(s: State, slot: int, why: int) -> int:
     """Make an account's box at the present prices; say what came of it."""
     record, flags = s.slots[slot, OFFSET], s.slots[slot, FLAGS]
+    if flags & GUARDED:
+        return UNSURE
     columns = int(s.book[record + at.COLUMNS])
     if why == TICK and flags & (UNSEEN | ALWAYS | BOXED) == BOXED and _move(s, record, columns):
         return CLEARED
@@ -265,7 +268,7 @@ def _note(s: State, slot: int, record: int, columns: int) -> None:
     s.slots[slot, FLAGS] = (s.slots[slot, FLAGS] & ~UNSEEN) | STANDS | BOXED
 
 
-@entry
+@compiled
 def survey(fields: Fields, slots: Numbers, why: int) -> None:
     """Look at accounts; each entry of `slots` becomes what came of it."""
     s = State(*fields)
@@ -290,7 +293,7 @@ def _concerned(s: State, row: int, place: int) -> tuple[int, int, int]:
     return kept, count, place
 
 
-@entry
+@compiled
 def run(fields: Fields, ticks: Floats, begin: int, place: int) -> tuple[int, int, int, int]:
     """Take ticks, each (row, price), until one concerns somebody whom floats cannot clear.
 
