@@ -26,8 +26,9 @@ Batch = Sequence[tuple[TickLike, int]]
 Over = Callable[[], bool]
 """Whether a turn is over."""
 
-RUN = 1024
-"""Ticks in one run at the most."""
+SHORTEST, LONGEST = 4, 1024
+"""Ticks in one run: twice as many as in the last where that went through, few where it was stopped,
+since those after the stop are gathered again."""
 AT_ONCE = 8
 """Accounts assessed between two looks at whether the turn is over."""
 
@@ -98,6 +99,7 @@ class Taking:
         self._known: dict[tuple[str, str], tuple[str, int]] = {}
         """Symbol and kind → price key and row, for symbols that had a price."""
         self._under_way: _UnderWay | None = None
+        self._length = LONGEST
         self.looked = 0
         """Boxes that ticks had made anew."""
 
@@ -158,6 +160,7 @@ class Taking:
         stop = engine.watch.run(run.ticks)
         self.looked += stop.looked
         last = stop.tick == len(run.places) - 1
+        self._length = min(LONGEST, 2 * self._length) if last else SHORTEST
         end = run.end if last else run.places[stop.tick] + 1
         self._take(batch, begin, end, now)
         self._begin(batch[run.places[stop.tick]][0], run.ticks, stop)
@@ -172,7 +175,11 @@ class Taking:
         places: list[int] = []
         last: dict[str, tuple[int, int]] = {}
         at, end = engine.now if now is None else max(engine.now, now), begin
-        whole = min(len(batch), begin + RUN) if not engine.reference.policy.jump_guard else begin
+        whole = (
+            min(len(batch), begin + self._length)
+            if not engine.reference.policy.jump_guard
+            else begin
+        )
         while end < whole and (deadline is None or at < deadline or end == begin):
             tick = batch[end][0]
             entry = known.get((tick.symbol, tick.kind))
