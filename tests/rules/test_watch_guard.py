@@ -12,6 +12,7 @@ from monitor.prices import PriceBook
 from monitor.reference import Reference
 from monitor.watch import index
 from monitor.watch.exposures import Form
+from monitor.watch.form import compile_form
 from monitor.watch.guard import Look
 from tests.rules.reduction_world import account
 from tests.support.markets import Market, arm, exact_standing, reference
@@ -64,7 +65,6 @@ class Exact:
 
 @pytest.fixture
 def guarded(monkeypatch: pytest.MonkeyPatch) -> tuple[Engine, Exact, Market]:
-    compile_form = index.compile_form
     monkeypatch.setattr(
         index, "compile_form", lambda *args: compile_form(*args)._replace(units=True)
     )
