@@ -27,8 +27,9 @@ Batch = Sequence[tuple[TickLike, int]]
 Over = Callable[[], bool]
 """Whether a turn is over."""
 
-RUN = 1024
-"""Ticks in one run at the most."""
+SHORTEST, LONGEST = 4, 1024
+"""Ticks in one run: twice as many as in the last where that went through, few where it was stopped,
+since those after the stop are gathered again."""
 AT_ONCE = 8
 """Accounts assessed between two looks at whether the turn is over."""
 
@@ -100,6 +101,7 @@ class Taking:
         self._known: dict[tuple[str, str], tuple[str, int]] = {}
         """Symbol and kind → price key and row, for symbols that had a price."""
         self._under_way: _UnderWay | None = None
+        self._length = LONGEST
         self.looked = 0
         """Boxes that ticks had made anew."""
 
@@ -130,13 +132,14 @@ class Taking:
         """Take one tick if it concerns nobody and no deadline comes; else nothing is done."""
         engine = self._engine
         known = self._known.get((tick.symbol, tick.kind))
-        if known is None or self._under_way is not None:
+        watch = engine.watch
+        if known is None or self._under_way is not None or watch.elsewhere(known[0]):
             return False
         at = max(engine.now, tick.ts if now is None else now)
         deadline = engine.next_deadline()
         if deadline is not None and deadline <= at:
             return False
-        price, screen = float(tick.price), engine.watch.screen
+        price, screen = float(tick.price), watch.screen
         if not screen.quiet(known[1], price):
             return False
         engine.now = at
@@ -159,10 +162,10 @@ class Taking:
         stop = engine.watch.run(run.ticks)
         self.looked += stop.looked
         last = stop.tick == len(run.places) - 1
+        self._length = min(LONGEST, 2 * self._length) if last else SHORTEST
         end = run.end if last else run.places[stop.tick] + 1
         self._take(batch, begin, end, run, now)
-        if stop.slots or stop.place >= 0:
-            self._begin(batch[run.places[stop.tick]][0], run.ticks, stop)
+        self._begin(batch[run.places[stop.tick]][0], run.ticks, stop)
         return end
 
     def _collect(self, batch: Batch, begin: int, now: int | None) -> _Run:
@@ -175,7 +178,11 @@ class Taking:
         places: list[int] = []
         last: dict[str, tuple[int, int]] = {}
         at, end = engine.now if now is None else max(engine.now, now), begin
-        whole = min(len(batch), begin + RUN) if not engine.reference.policy.jump_guard else begin
+        whole = (
+            min(len(batch), begin + self._length)
+            if not engine.reference.policy.jump_guard
+            else begin
+        )
         while end < whole and (deadline is None or at < deadline or end == begin):
             tick = batch[end][0]
             entry = known.get((tick.symbol, tick.kind))
@@ -192,6 +199,8 @@ class Taking:
                 values.append(tick.value)
                 keys.append(key)
                 places.append(end)
+                if engine.watch.elsewhere(key):
+                    whole = end + 1
             if now is None:
                 at = max(at, tick.ts)
             end += 1
@@ -228,6 +237,7 @@ class Taking:
         price, row = tick.value, engine.watch.screen.row(key)
         self._known[tick.symbol, tick.kind] = key, row
         if first:
+            engine.watch.guarded(key)
             waited = engine.watch.first(key, price)
             named = engine.priced_otherwise(routes, waited, key)
             cause = Cause(kind="tick", symbol=tick.symbol, price=tick.price, ts=tick.ts)
@@ -236,12 +246,16 @@ class Taking:
         ticks = np.array([[row, price]])
         stop = engine.watch.run(ticks)
         self.looked += stop.looked
-        if stop.slots or stop.place >= 0:
-            self._begin(tick, ticks, stop)
+        self._begin(tick, ticks, stop)
 
     def _begin(self, tick: TickLike, ticks: Floats, stop: Found) -> None:
-        self._under_way = _UnderWay(tick, ticks, stop.tick)
-        self._under_way.heard(stop, self._engine.watch)
+        """Let the last tick taken be under way if it concerns anybody."""
+        watch = self._engine.watch
+        slots = watch.guarded(f"{tick.symbol}/{tick.kind}") if watch.guard is not None else []
+        if slots or stop.slots or stop.place >= 0:
+            self._under_way = _UnderWay(tick, ticks, stop.tick)
+            self._under_way.slots += slots
+            self._under_way.heard(stop, watch)
 
     def _work_off(self, tick: _UnderWay, found: list[Decision], over: Over) -> bool:
         """Go on with the tick under way; say whether it is done."""

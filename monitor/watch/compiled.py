@@ -2,7 +2,7 @@
 
 Everything compiled here is plain Python over NumPy arrays, so that both ways do the same arithmetic.
 Compiled code is kept in `NUMBA_CACHE_DIR`, else beside the sources, else in the user's cache; below
-it in a folder named by the digest of all compiled sources, since numba itself looks only at the file
+it in a folder named by the digest of this package's sources, since numba itself looks only at the file
 of the outermost function. A folder that may only be read (an image that was warmed when it was
 built) is copied to a temporary one, because numba insists on writing.
 """
@@ -19,29 +19,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-__all__ = ["HAS_NUMBA", "cache_folder", "compiled", "entry"]
+__all__ = ["HAS_NUMBA", "cache_folder", "compiled"]
 
 HAS_NUMBA = find_spec("numba") is not None
 
 F = TypeVar("F", bound=Callable[..., object])
 
 _HERE = Path(__file__).parent
-_SOURCES = (
-    "layout.py",
-    "scratch.py",
-    "state.py",
-    "figures.py",
-    "slopes.py",
-    "box.py",
-    "edges.py",
-    "kernels.py",
-)
 
 
 def _digest() -> str:
     found = hashlib.sha256()
-    for name in _SOURCES:
-        found.update((_HERE / name).read_bytes())
+    for source in sorted(_HERE.rglob("*.py")):
+        found.update(source.read_bytes())
     return found.hexdigest()[:16]
 
 
@@ -81,32 +71,19 @@ if HAS_NUMBA:
     _FOLDER = cache_folder()
     _config: Any = numba.config  # its settings are made when it is imported
 
-    def _made(function: F, **options: Any) -> F:
+    def compiled(function: F) -> F:
+        """Compile with numba, without the interpreter; divisions by zero follow IEEE 754."""
         before = _config.CACHE_DIR
         # Read by numba while it decorates, and only then.
         _config.CACHE_DIR = str(_FOLDER or "")
         try:
-            kept = _FOLDER is not None
-            made = numba.njit(cache=kept, error_model="numpy", **options)(function)
+            made = numba.njit(cache=_FOLDER is not None, error_model="numpy")(function)
         finally:
             _config.CACHE_DIR = before
         return cast("F", made)
 
-    def compiled(function: F) -> F:
-        """Compile with numba; divisions by zero follow IEEE 754. To be called from compiled code only."""
-        # Each way in from Python costs a third of the time it takes to compile.
-        return _made(function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-
-    def entry(function: F) -> F:
-        """Compile what is called from Python."""
-        return _made(function, no_cfunc_wrapper=True)
-
 else:
 
     def compiled(function: F) -> F:
-        """Leave the function as it is: numba is missing."""
-        return function
-
-    def entry(function: F) -> F:
         """Leave the function as it is: numba is missing."""
         return function

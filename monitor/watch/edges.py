@@ -13,7 +13,7 @@ one as −2 − place, the last as −1.
 
 from __future__ import annotations
 
-from monitor.watch.compiled import entry
+from monitor.watch.compiled import compiled
 from monitor.watch.state import Floats, Numbers, Owners
 
 __all__ = [
@@ -47,7 +47,7 @@ def block(room: int) -> int:
     return total
 
 
-@entry
+@compiled
 def move(edges: Floats, start: int, room: int, place: int, low: float, high: float) -> None:
     """Give a place another interval."""
     was_low, was_high = edges[start + place, 0], edges[start + place, 1]
@@ -75,7 +75,7 @@ def move(edges: Floats, start: int, room: int, place: int, low: float, high: flo
         start, place, size = above, parent, (size + ARITY - 1) // ARITY
 
 
-@entry
+@compiled
 def left(
     edges: Floats,
     owners: Owners,
@@ -117,7 +117,7 @@ def left(
     return count, -1
 
 
-@entry
+@compiled
 def take_place(owners: Owners, row: Numbers, slot: int) -> int:
     """Return a free place of a row for a slot; −1 when there is none."""
     place = row[FREE]
@@ -132,14 +132,14 @@ def take_place(owners: Owners, row: Numbers, slot: int) -> int:
     return int(place)
 
 
-@entry
+@compiled
 def free_place(owners: Owners, row: Numbers, place: int) -> None:
     """Give a place back; its interval is (−∞, ∞) by then."""
     owners[row[START] + place] = -2 - row[FREE]
     row[FREE] = place
 
 
-@entry
+@compiled
 def grow(edges: Floats, owners: Owners, row: Numbers, start: int, room: int) -> None:
     """Move a row's places into a larger block at `start`, and make its nodes anew."""
     for place in range(room):

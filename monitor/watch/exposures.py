@@ -102,3 +102,5 @@ class Form(NamedTuple):
     """MR-3: key of each isolated position, in order, and its own form."""
     asked: bool = False
     """Whether OC-2, OC-3 or IN-4 may hold by a coin whose equity no price moves."""
+    units: bool = False
+    """PM-1: what its derivatives ask is screened by `monitor.watch.portfolio`, not by a box."""

@@ -12,6 +12,7 @@ from monitor.watch import kernels, layout
 from monitor.watch.census import Census
 from monitor.watch.exposures import Form
 from monitor.watch.form import FormCompiler
+from monitor.watch.guard import Guard
 from monitor.watch.screen import Found, Screen
 from monitor.watch.standing import IsolatedStanding, Standing
 from monitor.watch.state import Floats
@@ -30,6 +31,7 @@ class Watched:
         "cancellable",
         "currencies",
         "exact_only",
+        "guarded",
         "keys",
         "priced",
         "screen",
@@ -46,6 +48,8 @@ class Watched:
         """Every tick of its prices concerns it: something waits for a fresh price."""
         self.exact_only = False
         """So it does since floats know no box for what it holds."""
+        self.guarded = False
+        """Something else than a box tells when a price may concern it (`monitor.watch.guard`)."""
         self.cancellable = False
         """Whether OC-1 would find an order that it may cancel."""
         self.asked = False
@@ -93,8 +97,9 @@ class Watched:
 class Watch:
     """Keeps a box for every account; names those a price may concern."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard | None = None) -> None:
         self.screen = Screen()
+        self.guard = guard
         self.watched: dict[str, Watched] = {}
         self._by_slot: list[Watched | None] = []
         self._unpriced: set[str] = set()
@@ -138,6 +143,7 @@ class Watch:
         self._unpriced.discard(watched.account_id)
         self._await(watched, form.awaited)
         stood = watched.keys
+        form = self._guard(watched, form, account, reference, prices)
         watched.take(form)
         standing = self._standing(slot) if stood == watched.keys else None
         screen.put(slot, form)
@@ -173,17 +179,24 @@ class Watch:
         if watched is not None:
             self._await(watched, ())
             self._by_slot[watched.slot] = None
+            self._unguard(watched)
             self.screen.release(watched.slot)
             self._unpriced.discard(account_id)
 
     def mute(self, watched: Watched) -> None:
         """Let no price concern an account that nobody may decide on now."""
         self.screen.fence(watched.slot, everything=False)
+        if self.guard is not None and watched.guarded:
+            self.guard.mute(watched.slot)
         self.screen.flag(watched.slot, kernels.UNSEEN)
 
     def look(self, watched: Watched, why: int = kernels.ONLY_BOX) -> int:
         """Make the account's box at the present prices; say what came of it (`kernels.CLEARED` …)."""
-        return self.screen.look(watched.slot, why) if watched.priced else kernels.UNSURE
+        if not watched.priced:
+            return kernels.UNSURE
+        if self.guard is not None and watched.guarded:
+            return self._look_guarded(self.guard, watched, why)
+        return self.screen.look(watched.slot, why)
 
     def decided(self, watched: Watched, standing: Standing, *, always: bool, again: bool) -> None:
         """Note where an exact decision found the account, whose levels are arranged.
@@ -201,7 +214,7 @@ class Watch:
             watched.always = always
             again = True
         if self._mark_always(watched) or again:
-            self.screen.look(slot, kernels.ONLY_BOX)
+            self.look(watched)
 
     # -- prices -------------------------------------------------------------------------------
 
@@ -213,6 +226,14 @@ class Watch:
     def run(self, ticks: Floats, begin: int = 0, place: int = 0) -> Found:
         """Take ticks of symbols that had prices, as far as floats clear them (`Screen.run`)."""
         return self.screen.run(ticks, begin, place)
+
+    def elsewhere(self, key: str) -> bool:
+        """Whether a price may also concern accounts that have no boxes."""
+        return self.guard is not None and self.guard.goes_by(key)
+
+    def guarded(self, key: str) -> list[int]:
+        """Return the slots of those whom a tick may concern that the price book has just accepted."""
+        return self.guard.tick(key) if self.guard is not None else []
 
     def worst_first(self, slots: Iterable[int]) -> list[str]:
         """Name the accounts in slots, those with the lowest ratios first (H-8)."""
@@ -262,6 +283,51 @@ class Watch:
             book[part + layout.ZONE], book[part + layout.SHORT] = zone, short
         self.screen.flag(slot, kernels.STANDS, kernels.BOXED)
 
+    def _guard(
+        self,
+        watched: Watched,
+        form: Form,
+        account: Account,
+        reference: Reference,
+        prices: PriceBook,
+    ) -> Form:
+        """PM-1: let something else than a box guard an account; else every tick concerns it."""
+        if not form.units:
+            self._unguard(watched)
+            return form
+        slot = watched.slot
+        taken = self.guard is not None and self.guard.put(slot, account, reference, prices, form)
+        watched.guarded = taken
+        flags = (kernels.GUARDED, 0) if taken else (0, kernels.GUARDED)
+        self.screen.flag(slot, *flags)
+        return form if taken else form._replace(exact_only=True)
+
+    def _unguard(self, watched: Watched) -> None:
+        if self.guard is not None and watched.guarded:
+            self.guard.drop(watched.slot)
+            watched.guarded = False
+            self.screen.flag(watched.slot, 0, kernels.GUARDED)
+
+    def _look_guarded(self, guard: Guard, watched: Watched, why: int) -> int:
+        """Do for a guarded account what `Screen.look` does for one with a box."""
+        screen, slot = self.screen, watched.slot
+        ladder = screen.ladder(screen.parts(slot)[0])
+        found, flags = guard.look(slot, ladder.floats), screen.flags(slot)
+        always = bool(flags & kernels.ALWAYS)
+        screen.fence(slot, everything=always or found is None)
+        if found is None:
+            return kernels.UNSURE
+        self.census.ratios[slot] = found.ratio
+        if not found.sure:
+            return kernels.UNSURE
+        above = found.zone == len(ladder.levels) and not found.short
+        if why != kernels.EVENT or always or not flags & kernels.QUIET or not above:
+            return kernels.SURE
+        self._stand(slot, [(found.zone, False)])
+        screen.flag(slot, 0, kernels.UNSEEN)
+        self.census.mark(slot, ladder.bands[found.zone])
+        return kernels.CLEARED
+
     def _mark_always(self, watched: Watched) -> bool:
         """Let the screen know whether any tick concerns an account; say whether that is new."""
         wanted = watched.always or watched.exact_only
@@ -279,6 +345,7 @@ class Watch:
     def _without_prices(self, watched: Watched) -> None:
         self._await(watched, ())
         watched.awaited, watched.priced = (), False
+        self._unguard(watched)
         self.screen.clear(watched.slot)
         self.screen.flag(watched.slot, kernels.UNSEEN)
         self.census.mark(watched.slot, "unpriced")

@@ -12,7 +12,7 @@ from monitor.watch import edges as tree
 from monitor.watch import layout as at
 from monitor.watch import scratch as on
 from monitor.watch.box import CLEAR, make_part, share_of
-from monitor.watch.compiled import compiled, entry
+from monitor.watch.compiled import compiled
 from monitor.watch.state import Floats, Numbers, State
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "CLEARED",
     "EVENT",
     "FLAGS",
+    "GUARDED",
     "OFFSET",
     "ONLY_BOX",
     "QUIET",
@@ -43,10 +44,10 @@ Fields = tuple[Any, ...]
 
 OFFSET, SPACE, FLAGS = 0, 1, 2
 """Of a slot."""
-UNSEEN, ALWAYS, QUIET, STANDS, BOXED = 1, 2, 4, 8, 16
+UNSEEN, ALWAYS, QUIET, STANDS, BOXED, GUARDED = 1, 2, 4, 8, 16, 32
 """Flags: its book or the rules changed and it was not looked at since; any tick of its prices concerns
 it; nothing is open, and only a ratio can ask for anything; it is known where it stands, and that its
-box was made there."""
+box was made there; it has no box, for something else guards it (`monitor.watch.guard`)."""
 _ENOUGH = 0.2
 """A box with less than this left of its budget is made anew."""
 ONLY_BOX, EVENT, TICK = 0, 1, 2
@@ -98,7 +99,7 @@ def _detach(s: State, slot: int, wanted: Floats) -> None:
             tree.free_place(s.owners, s.rows[row], place)
 
 
-@entry
+@compiled
 def put(fields: Fields, slot: int, record: Floats, offset: int, space: int) -> int:
     """Let a slot have a record, of no length for none, at `offset`; else as `attach`."""
     s = State(*fields)
@@ -113,13 +114,13 @@ def put(fields: Fields, slot: int, record: Floats, offset: int, space: int) -> i
     return _attach(s, slot)
 
 
-@entry
+@compiled
 def attach(fields: Fields, slot: int) -> int:
     """Give every column of a slot's record a place that has none; return a row that is full, or −1."""
     return _attach(State(*fields), slot)
 
 
-@entry
+@compiled
 def grow(fields: Fields, row: int, start: int, room: int) -> None:
     """Move a row's places to a larger block."""
     s = State(*fields)
@@ -127,123 +128,142 @@ def grow(fields: Fields, row: int, start: int, room: int) -> None:
 
 
 @compiled
-def _fence(s: State, record: int, lower: float) -> None:
-    for c in range(int(s.book[record + at.COLUMNS])):
+def _fence(book: Floats, rows: Numbers, edges: Floats, record: int, lower: float) -> None:
+    for c in range(int(book[record + at.COLUMNS])):
         column = record + at.HEAD + c * at.COLUMN
-        row, place = int(s.book[column + at.ROW]), int(s.book[column + at.PLACE])
-        start, room = s.rows[row, tree.START], s.rows[row, tree.ROOM]
-        tree.move(s.edges, start, room, place, lower, -lower)
-
-
-@entry
-def fence(fields: Fields, slot: int, lower: float) -> None:
-    """Let no price (−∞) or any (∞) concern a slot."""
-    s = State(*fields)
-    _fence(s, s.slots[slot, OFFSET], lower)
+        row, place = int(book[column + at.ROW]), int(book[column + at.PLACE])
+        tree.move(edges, rows[row, tree.START], rows[row, tree.ROOM], place, lower, -lower)
 
 
 @compiled
-def _make(s: State, record: int, columns: int) -> tuple[bool, bool, bool, float]:
+def fence(fields: Fields, slot: int, lower: float) -> None:
+    """Let no price (−∞) or any (∞) concern a slot."""
+    s = State(*fields)
+    _fence(s.book, s.rows, s.edges, s.slots[slot, OFFSET], lower)
+
+
+@compiled
+def _begin(
+    book: Floats, prices: Floats, stir: Floats, work: Floats, record: int, columns: int
+) -> None:
+    for c in range(columns):
+        row = int(book[record + at.HEAD + c * at.COLUMN + at.ROW])
+        work[on.P, c], work[on.STIR, c] = prices[row], stir[row] + _STIR_LEAST
+        work[on.ALL_DOWN, c] = work[on.ALL_UP, c] = 1.0
+        work[on.ALL_LOW, c] = work[on.ALL_HIGH, c] = 1.0
+        work[on.ALL_FALL, c] = work[on.ALL_RISE, c] = 0.0
+
+
+@compiled
+def _make(
+    book: Floats, tables: Floats, work: Floats, zones: Numbers, record: int, columns: int
+) -> tuple[bool, bool, bool, float]:
     """Make the box of a record; return (sure, stands where it stood, above all levels, ratio).
 
     `zones` gets zone and OC-1's inequality of each part.
     """
-    for c in range(columns):
-        row = int(s.book[record + at.HEAD + c * at.COLUMN + at.ROW])
-        s.work[on.P, c], s.work[on.STIR, c] = s.prices[row], s.stir[row] + _STIR_LEAST
-        s.work[on.ALL_DOWN, c] = s.work[on.ALL_UP, c] = 1.0
-        s.work[on.ALL_LOW, c] = s.work[on.ALL_HIGH, c] = 1.0
-        s.work[on.ALL_FALL, c] = s.work[on.ALL_RISE, c] = 0.0
     sure = same = above = True
     first = 0.0
     part = record + at.HEAD + columns * at.COLUMN
-    for number in range(int(s.book[record + at.PARTS])):
-        zone, short, certain, ratio = make_part(s.book, part, s.tables, s.work, columns)
-        s.zones[2 * number], s.zones[2 * number + 1] = zone, int(short)
+    for number in range(int(book[record + at.PARTS])):
+        zone, short, certain, ratio = make_part(book, part, tables, work, columns)
+        zones[2 * number], zones[2 * number + 1] = zone, int(short)
         if number == 0:
             first = ratio
         sure = sure and certain
-        same = same and s.book[part + at.ZONE] == zone and (s.book[part + at.SHORT] > 0.0) == short
-        above = above and not short and zone == int(s.tables[int(s.book[part + at.LADDER])])
-        part += int(s.book[part + at.LENGTH])
+        same = same and book[part + at.ZONE] == zone and (book[part + at.SHORT] > 0.0) == short
+        above = above and not short and zone == int(tables[int(book[part + at.LADDER])])
+        part += int(book[part + at.LENGTH])
     return sure, same, above, first
 
 
 @compiled
-def _place(s: State, record: int, columns: int) -> None:
+def _place(
+    book: Floats, rows: Numbers, edges: Floats, work: Floats, record: int, columns: int
+) -> None:
     """Set the edges of the box just made, and keep what it takes to move it."""
     total = 0.0
     for c in range(columns):
-        fall, rise = s.work[on.ALL_FALL, c], s.work[on.ALL_RISE, c]
-        share = share_of(max(fall, rise), s.work[on.STIR, c])
-        s.work[on.SHARE, c] = share
+        fall, rise = work[on.ALL_FALL, c], work[on.ALL_RISE, c]
+        share = share_of(max(fall, rise), work[on.STIR, c])
+        work[on.SHARE, c] = share
         total += share
     for c in range(columns):
         column = record + at.HEAD + c * at.COLUMN
-        row, price = int(s.book[column + at.ROW]), s.work[on.P, c]
-        s.book[column + at.ANCHOR] = price
-        s.book[column + at.FALL] = s.work[on.ALL_FALL, c]
-        s.book[column + at.RISE] = s.work[on.ALL_RISE, c]
-        s.book[column + at.PORTION] = s.work[on.SHARE, c] / total if total > 0.0 else 0.0
-        s.book[column + at.LOWEST] = price * (1.0 - s.work[on.ALL_LOW, c] * CLEAR)
-        s.book[column + at.HIGHEST] = price * (1.0 + s.work[on.ALL_HIGH, c] * CLEAR)
-        low = price * (1.0 - s.work[on.ALL_DOWN, c])
-        high = price * (1.0 + s.work[on.ALL_UP, c])
-        start, room = s.rows[row, tree.START], s.rows[row, tree.ROOM]
-        tree.move(s.edges, start, room, int(s.book[column + at.PLACE]), low, high)
+        row, price = int(book[column + at.ROW]), work[on.P, c]
+        book[column + at.ANCHOR] = price
+        book[column + at.FALL] = work[on.ALL_FALL, c]
+        book[column + at.RISE] = work[on.ALL_RISE, c]
+        book[column + at.PORTION] = work[on.SHARE, c] / total if total > 0.0 else 0.0
+        book[column + at.LOWEST] = price * (1.0 - work[on.ALL_LOW, c] * CLEAR)
+        book[column + at.HIGHEST] = price * (1.0 + work[on.ALL_HIGH, c] * CLEAR)
+        low = price * (1.0 - work[on.ALL_DOWN, c])
+        high = price * (1.0 + work[on.ALL_UP, c])
+        start, room = rows[row, tree.START], rows[row, tree.ROOM]
+        tree.move(edges, start, room, int(book[column + at.PLACE]), low, high)
 
 
 @compiled
-def _used(s: State, column: int, price: float) -> float:
+def _used(book: Floats, column: int, price: float) -> float:
     """Return how much a price has used up, at most, since its box was made."""
-    move = price / s.book[column + at.ANCHOR] - 1.0
-    use = s.book[column + at.RISE] if move > 0.0 else -s.book[column + at.FALL]
+    move = price / book[column + at.ANCHOR] - 1.0
+    use = book[column + at.RISE] if move > 0.0 else -book[column + at.FALL]
     return float(use * move)
 
 
 @compiled
-def _move(s: State, record: int, columns: int) -> bool:
+def _move(
+    book: Floats, rows: Numbers, edges: Floats, prices: Floats, record: int, columns: int
+) -> bool:
     """Share what is left of a box's budget anew, where that is enough."""
     left = CLEAR
     for c in range(columns):
         column = record + at.HEAD + c * at.COLUMN
-        price = s.prices[int(s.book[column + at.ROW])]
-        if price < s.book[column + at.LOWEST] or price > s.book[column + at.HIGHEST]:
+        price = prices[int(book[column + at.ROW])]
+        if price < book[column + at.LOWEST] or price > book[column + at.HIGHEST]:
             return False
-        left -= _used(s, column, price)
+        left -= _used(book, column, price)
     if left < _ENOUGH:
         return False
     for c in range(columns):
         column = record + at.HEAD + c * at.COLUMN
-        row, anchor = int(s.book[column + at.ROW]), s.book[column + at.ANCHOR]
-        budget = _used(s, column, s.prices[row]) + left * s.book[column + at.PORTION]
-        low, high = s.book[column + at.LOWEST], s.book[column + at.HIGHEST]
-        if s.book[column + at.FALL] > 0.0:
-            low = max(low, anchor * (1.0 - budget / s.book[column + at.FALL]))
-        if s.book[column + at.RISE] > 0.0:
-            high = min(high, anchor * (1.0 + budget / s.book[column + at.RISE]))
-        start, room = s.rows[row, tree.START], s.rows[row, tree.ROOM]
-        tree.move(s.edges, start, room, int(s.book[column + at.PLACE]), low, high)
+        row, anchor = int(book[column + at.ROW]), book[column + at.ANCHOR]
+        budget = _used(book, column, prices[row]) + left * book[column + at.PORTION]
+        low, high = book[column + at.LOWEST], book[column + at.HIGHEST]
+        if book[column + at.FALL] > 0.0:
+            low = max(low, anchor * (1.0 - budget / book[column + at.FALL]))
+        if book[column + at.RISE] > 0.0:
+            high = min(high, anchor * (1.0 + budget / book[column + at.RISE]))
+        start, room = rows[row, tree.START], rows[row, tree.ROOM]
+        tree.move(edges, start, room, int(book[column + at.PLACE]), low, high)
     return True
 
 
 @compiled
 def _look(s: State, slot: int, why: int) -> int:
     """Make an account's box at the present prices; say what came of it."""
-    record, flags = s.slots[slot, OFFSET], s.slots[slot, FLAGS]
-    columns = int(s.book[record + at.COLUMNS])
-    if why == TICK and flags & (UNSEEN | ALWAYS | BOXED) == BOXED and _move(s, record, columns):
+    book, rows, edges, slots, work = s.book, s.rows, s.edges, s.slots, s.work
+    record, flags = slots[slot, OFFSET], slots[slot, FLAGS]
+    if flags & GUARDED:
+        return UNSURE
+    columns = int(book[record + at.COLUMNS])
+    if (
+        why == TICK
+        and flags & (UNSEEN | ALWAYS | BOXED) == BOXED
+        and _move(book, rows, edges, s.prices, record, columns)
+    ):
         return CLEARED
-    sure, same, above, ratio = _make(s, record, columns)
+    _begin(book, s.prices, s.stir, work, record, columns)
+    sure, same, above, ratio = _make(book, s.tables, work, s.zones, record, columns)
     s.ratios[slot] = ratio
     flags &= ~BOXED
-    s.slots[slot, FLAGS] = flags
+    slots[slot, FLAGS] = flags
     if not sure or flags & ALWAYS:
-        _fence(s, record, _EVERY)
+        _fence(book, rows, edges, record, _EVERY)
         return SURE if sure else UNSURE
-    _place(s, record, columns)
+    _place(book, rows, edges, work, record, columns)
     if why == TICK and same and flags & (UNSEEN | STANDS) == STANDS:
-        s.slots[slot, FLAGS] = flags | BOXED
+        slots[slot, FLAGS] = flags | BOXED
         return CLEARED
     if why == ONLY_BOX or flags & QUIET == 0 or not above:
         return SURE
@@ -265,7 +285,7 @@ def _note(s: State, slot: int, record: int, columns: int) -> None:
     s.slots[slot, FLAGS] = (s.slots[slot, FLAGS] & ~UNSEEN) | STANDS | BOXED
 
 
-@entry
+@compiled
 def survey(fields: Fields, slots: Numbers, why: int) -> None:
     """Look at accounts; each entry of `slots` becomes what came of it."""
     s = State(*fields)
@@ -290,7 +310,7 @@ def _concerned(s: State, row: int, place: int) -> tuple[int, int, int]:
     return kept, count, place
 
 
-@entry
+@compiled
 def run(fields: Fields, ticks: Floats, begin: int, place: int) -> tuple[int, int, int, int]:
     """Take ticks, each (row, price), until one concerns somebody whom floats cannot clear.
 
@@ -299,16 +319,17 @@ def run(fields: Fields, ticks: Floats, begin: int, place: int) -> tuple[int, int
     `found`, how many were looked at, the place to go on from or −1 when that tick is done).
     """
     s = State(*fields)
+    rows, edges, prices, stir = s.rows, s.edges, s.prices, s.stir
     looked = 0
     for number in range(begin, len(ticks)):
         row, price = int(ticks[number, 0]), ticks[number, 1]
-        before = s.prices[row]
+        before = prices[row]
         if place == 0 and before != price:
             if before > 0.0:
-                s.stir[row] += (price / before - 1.0) * (price / before - 1.0)
-            s.prices[row] = price
-        root = s.rows[row, tree.ROOT]
-        if s.rows[row, tree.ROOM] > 0 and (s.edges[root, 0] > price or s.edges[root, 1] < price):
+                stir[row] += (price / before - 1.0) * (price / before - 1.0)
+            prices[row] = price
+        root = rows[row, tree.ROOT]
+        if rows[row, tree.ROOM] > 0 and (edges[root, 0] > price or edges[root, 1] < price):
             kept, count, place = _concerned(s, row, place)
             looked += count
             if kept > 0 or place >= 0 or looked >= len(s.found):

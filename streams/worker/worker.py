@@ -18,6 +18,7 @@ from monitor.account import Account
 from monitor.engine import Engine
 from monitor.margin import Figures
 from monitor.reference import Reference
+from monitor.watch import warm
 from streams.connection import confluent_config, kafka_client
 from streams.dead_letters import BadRecord
 from streams.intake import Intake, Received
@@ -105,6 +106,7 @@ class Worker:
 
     async def start(self) -> None:
         """Connect, begin to read, and join the group."""
+        await asyncio.to_thread(warm)
         self._runtime.meters.attach(self._parts)
         await self._outlet.start()
         # Offsets of a journal made anew begin again; Redis must not take them for older ones.
