@@ -35,25 +35,27 @@ _STEPS = 200
 _NEAR = 1e-14
 
 
-def time_value(forward: ArrayLike, strike: float, deviation: ArrayLike) -> Floats:
+def time_value(forward: ArrayLike, strike: ArrayLike, deviation: ArrayLike) -> Floats:
     """Return the price of the option out of the money; 0 without deviation (σ √years).
 
     `forward` and `strike` are positive, in one currency; the shapes of the arrays are joined.
     """
     from scipy.special import erfcx  # half a second that most processes never need
 
-    forwards, deviations = np.broadcast_arrays(
-        np.asarray(forward, dtype=float), np.asarray(deviation, dtype=float)
+    forwards, strikes, deviations = np.broadcast_arrays(
+        np.asarray(forward, dtype=float),
+        np.asarray(strike, dtype=float),
+        np.asarray(deviation, dtype=float),
     )
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-        h = -np.abs(np.log(forwards / strike)) / deviations
+        h = -np.abs(np.log(forwards / strikes)) / deviations
         t = 0.5 * deviations
         bell = np.exp(-0.5 * (h * h + t * t))
         found = erfcx(-(h + t) / _ROOT_2) - erfcx(-(h - t) / _ROOT_2)
-        price = 0.5 * np.sqrt(forwards) * math.sqrt(strike) * bell * found
+        price = 0.5 * np.sqrt(forwards) * np.sqrt(strikes) * bell * found
     # At no deviation, and where exp underflows, there is nothing; at the money h is 0 / 0 there.
     price = np.where((deviations > 0.0) & (bell > 0.0), price, 0.0)
-    result: Floats = np.minimum(np.maximum(price, 0.0), np.minimum(forwards, strike))
+    result: Floats = np.minimum(np.maximum(price, 0.0), np.minimum(forwards, strikes))
     return result
 
 

@@ -100,3 +100,5 @@ class Form(NamedTuple):
     """Keys of prices that never came: the first one changes the form (MM-3's forward)."""
     apart: tuple[tuple[str, Form], ...] = ()
     """MR-3: key of each isolated position, in order, and its own form."""
+    units: bool = False
+    """PM-1: what its derivatives ask is screened by `monitor.watch.portfolio`, not by a box."""

@@ -113,6 +113,7 @@ class _Compiler:
             columns=tuple(sorted(columns)),
             awaited=tuple(sorted(self.awaited)),
             apart=tuple(self.parts),
+            units=account.mode == "portfolio",
         )
 
     def _isolated(self) -> None:
@@ -161,18 +162,20 @@ class _Compiler:
             self._holding(instrument.underlying)
             self._holding(instrument.quote)
         else:
-            self.apart.add(self.column(f"{name}/mark"))
-            self._holding(instrument.settle or instrument.quote)
+            self._leg(name, instrument)
 
     def _option(self, name: str, instrument: Instrument, *, short: bool) -> None:
         """CU-3, MM-3: options are left to decimals; long and bought ones need their mark alone."""
         self._order_apart(name, instrument)
         if short:
-            self._index_apart(instrument.underlying)
-            future, awaited = forward_of(instrument, self.reference, self.prices)
-            self.awaited.update(awaited)
-            if future is not None:
-                self.apart.add(self.column(f"{future}/mark"))
+            self._option_prices(instrument)
+
+    def _option_prices(self, instrument: Instrument) -> None:
+        self._index_apart(instrument.underlying)
+        future, awaited = forward_of(instrument, self.reference, self.prices)
+        self.awaited.update(awaited)
+        if future is not None:
+            self.apart.add(self.column(f"{future}/mark"))
 
     def _index_apart(self, name: str) -> None:
         if name != "USD":
@@ -193,17 +196,40 @@ class _Compiler:
         return self.names.setdefault(name, len(self.names))
 
     def _units(self) -> None:
-        """PM-1: risk units are left to decimals; these are the prices they are made of."""
-        self.exact_only = True
+        """PM-1: what risk units are made of (`monitor.watch.portfolio`), and the prices they need."""
         for name, instrument in derivatives_of(self.account, self.reference):
-            self._order_apart(name, instrument)
+            self._leg(name, instrument)
             self._index_apart(instrument.underlying)
+            self._index_apart(instrument.quote)
+            self._holding(instrument.underlying)
             self.settling.add(instrument.settle or instrument.quote)
             if instrument.kind == "option":
-                self._option(name, instrument, short=True)
+                self._option_prices(instrument)
                 forward = portfolio_forward(instrument, self.reference, self.prices)
                 if forward is not None:
                     self._index_apart(forward.quote)
+        for _, order in sorted(self.account.orders.items()):
+            instrument = self.reference.instruments[order.instrument]
+            if instrument.kind != "spot" and order.margin_mode == "cross":
+                self._freeze_leg(order, instrument)
+
+    def _leg(self, name: str, instrument: Instrument) -> None:
+        self.apart.add(self.column(f"{name}/mark"))
+        self._holding(instrument.settle or instrument.quote)
+
+    def _freeze_leg(self, order: OpenOrder, instrument: Instrument) -> None:
+        """CU-4, AE-1: the fee, and the premium of an option that is bought."""
+        if order.price is None:
+            self.exact_only = True
+            return
+        size, settle = self.reference.sizes[order.instrument], instrument.settle or instrument.quote
+        taker = self.taker.derivative_taker
+        amount = order_fee(instrument, size, order.remaining, order.price, taker)
+        if instrument.kind == "option" and order.side == "buy":
+            amount += trade_value(instrument, size, order.remaining, order.price)
+        frozen = self.frozen.setdefault(settle, [ZERO, ZERO, ZERO])
+        frozen[0] += amount
+        frozen[2] += amount
 
     def _contracts(self) -> None:
         account, reference = self.account, self.reference

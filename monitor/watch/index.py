@@ -15,6 +15,7 @@ from monitor.watch.box import make_box
 from monitor.watch.census import Census
 from monitor.watch.exposures import Form
 from monitor.watch.form import compile_form
+from monitor.watch.portfolio import PortfolioWatch
 from monitor.watch.screen import Screen
 
 __all__ = ["IsolatedStanding", "Standing", "Watch", "Watched"]
@@ -76,6 +77,7 @@ class Watch:
 
     def __init__(self) -> None:
         self.screen = Screen()
+        self.portfolio = PortfolioWatch()
         self.watched: dict[str, Watched] = {}
         self._by_slot: dict[int, Watched] = {}
         self.census = Census()
@@ -105,6 +107,10 @@ class Watch:
             return watched
         self._unpriced.discard(name)
         self._await(watched, form.awaited)
+        if form.units and not self.portfolio.put(watched.slot, account, reference, prices, form):
+            form = form._replace(exact_only=True)
+        if not form.units:
+            self.portfolio.drop(watched.slot)
         watched.form = form
         self._pin(watched, watched.always or form.exact_only)
         return watched
@@ -129,12 +135,14 @@ class Watch:
             self._pin(watched, False)
             del self._by_slot[watched.slot]
             self.census.forget(watched.slot)
+            self.portfolio.drop(watched.slot)
             self.screen.release(watched.slot)
             self._unpriced.discard(account_id)
 
     def mute(self, watched: Watched) -> None:
         """Let no price concern an account that nobody may decide on now."""
         self.screen.clear(watched.slot)
+        self.portfolio.mute(watched.slot)
         self._pin(watched, False)
         watched.unseen = True
 
@@ -149,6 +157,8 @@ class Watch:
         form = watched.form
         if form is None:
             return None
+        if form.units:
+            return self._look_at_units(watched, ladder)
         prices = self.screen.prices
         box = make_box(form, prices, ladder.floats)
         sure, weights, standings = box.sure, box.weights, []
@@ -163,6 +173,16 @@ class Watch:
         self.census.rate(watched.slot, box.ratio)
         self.screen.put(watched.slot, weights)
         return Standing(ladder, box.zone, box.short, tuple(standings)) if sure else None
+
+    def _look_at_units(self, watched: Watched, ladder: Ladder) -> Standing | None:
+        """Guard an account by cells instead of a box (`monitor.watch.portfolio`)."""
+        self.screen.clear(watched.slot)
+        found = self.portfolio.look(watched.slot, ladder.floats)
+        if found is None:
+            return None
+        watched.ratio = found.ratio
+        self.census.rate(watched.slot, found.ratio)
+        return Standing(ladder, found.zone, found.short) if found.sure else None
 
     def decided(self, watched: Watched, standing: Standing, *, always: bool) -> None:
         """Note where an exact decision found the account; `always`: it waits for a fresh price."""
@@ -182,6 +202,7 @@ class Watch:
         row = self.screen.row(key)
         unchanged = self.screen.prices[row] == price
         slots = [] if unchanged else self.screen.left(row, price)
+        slots += self.portfolio.tick(key)
         named = {self._by_slot[slot].account_id: None for slot in slots if slot in self._by_slot}
         pinned = self._every_tick.get(row)
         if pinned:
@@ -196,6 +217,8 @@ class Watch:
         Then `pass_over` may take its last prices at once.
         """
         rows = {}
+        if not self.portfolio.clear_of(extremes):
+            return False
         for key, bounds in extremes.items():
             row = self.screen.rows.get(key)
             if row is None or self.screen.prices[row] <= 0.0 or self._every_tick.get(row):
@@ -230,6 +253,7 @@ class Watch:
         self.census.mark(watched.slot, "unpriced")
         self._unpriced.add(watched.account_id)
         self._pin(watched, False)
+        self.portfolio.drop(watched.slot)
         self.screen.clear(watched.slot)
 
     def _pin(self, watched: Watched, wanted: bool) -> None:

@@ -1,0 +1,366 @@
+"""A cell of prices and moments, and what contracts may come to in it.
+
+The claim. While every price stays in its part of the cell, the figures of an account lie between the
+bounds that `kernels.bound_accounts` made of it, and so does its zone where these bounds are sure.
+
+The cell is a product: of an interval for each index and for each mark of a linear or inverse contract;
+of one for the volatility × √years that each option's mark implies; and for each underlying of a span
+of moments in which no option passes into another bucket or expires and no other parameters come into
+force. An option is in the cell while the deviation that its mark implies at its forward is in its
+interval; that is asked without solving for it, as the value at both ends encloses the mark
+(`contracts.within`). So marks that move with the index leave no cell, only a volatility that moves.
+
+The proof, from below:
+
+- worth of an option in a scenario: V(F', K, s') rises with s'; V / F' and V rise with F' and fall
+  with K for a call, and the other way round for a put; F' = max(F + shock × S, F × 1e-4) and s' = s ×
+  shock × √(left / years) rise with F and s, F' goes with S as the shock does, and `left / years` =
+  1 − days / years falls as moments pass. So the two corners hold all of it, and a gain lies between
+  the differences of ends. Likewise N(d1) and the density at d1, with d1's bounds over the cell: it
+  rises with F / K and has one lowest point, √(2 ln(F / K)), in s.
+- linear and inverse contracts: monotone in mark and index (`contracts`).
+- MR1, MR2, MR6: each scenario is a sum of amount × gain, so its middle is that of the middles and its
+  radius at most Σ |amount| × radius; a maximum of such is off by no more than the largest radius.
+- PM-1's spot in use rises with the spot and falls with the delta; MR7 rises with the raw charge.
+- MR3's offset takes the same share of the smaller from both: in the L1 norm it is 1-Lipschitz, step by
+  step, whichever of the two is the smaller. So the charge is off by at most Σ |amount| × radius, as are
+  MR5 and, expiry by expiry, MR4. MR9: each of three hedges moves by at most what its legs do, at the
+  steepest rate; where pegs may lie in two rows of the table, by the steepest rate × the hedge too.
+- unit: sums and maxima of these rise in each. Equity in coin is the sum of its parts' intervals; CU-9
+  rises with it, and its USD value with the price where it is above 0; borrowing falls with it, its
+  rates lie between the lowest and highest of the tiers reached.
+- ratio: above a level for certain where E − level × Q > 0 even for the least E and the greatest Q, and
+  not above where it is < 0 for the greatest E and least Q. Anything between is for decimals.
+
+Errors. The decimal path takes its own slack off (1e-10 of the largest price at most, `slack_of`) and
+rounds to a tenth of it; with the value model's 1e-12 and float rounding that is within the 2e-10
+of the largest price added to each option's radius. Sums add 1e-12 of their gross.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.options.implied import MOST_DEVIATION
+from monitor.options.time_value import time_value
+from monitor.watch.portfolio.contracts import (
+    Span,
+    deviations,
+    inverse_rows,
+    linear_rows,
+    option_rows,
+    within,
+)
+from monitor.watch.portfolio.layout import (
+    BASIS_HI,
+    BASIS_LO,
+    BLIND,
+    BUCKETS,
+    CONTRACT,
+    HEDGED,
+    INDEX_HI,
+    INDEX_LO,
+    LEG,
+    PAIRS,
+    TENOR,
+    TERM,
+    UNDERLYING,
+    WORTH_HI,
+    WORTH_LO,
+)
+from monitor.watch.portfolio.market import Market, Places
+from monitor.watch.portfolio.parameters import YEAR_MS, Buckets, Parameters, next_set
+
+__all__ = ["Ring", "Width"]
+
+Floats = NDArray[np.float64]
+
+_MARK = 0.25
+"""How far an option's mark may move in a cell that is not a point; its volatility binds first."""
+_ROUNDING = 1e-12
+_PAIRS = (("USDT", "USD"), ("USDT", "USDC"), ("USDC", "USD"))
+
+
+class Width:
+    """How far prices may move from where a cell was made, as shares, and for how long (ms)."""
+
+    __slots__ = ("hold", "price", "volatility")
+
+    def __init__(self, price: float, volatility: float, hold: int) -> None:
+        self.price, self.volatility, self.hold = price, volatility, hold
+
+
+class Ring:
+    """One cell; what has left it is made again around the present prices when it is wanted."""
+
+    def __init__(self, market: Market, width: Width) -> None:
+        self.market, self.width = market, width
+        self.lo, self.hi = np.ones(1), np.ones(1)
+        """By row."""
+        self.table = np.zeros((0, CONTRACT))
+        self.known = np.zeros(0, dtype=bool)
+        self.deviation = np.zeros((0, 2))
+        self.buckets: list[Buckets | None] = []
+        self.under = np.zeros((0, UNDERLYING))
+        self.shares = np.zeros((0, BUCKETS, BUCKETS))
+        self.scales = np.zeros((0, BUCKETS, 2))
+        self.hedges = np.zeros((0, PAIRS, BUCKETS, 2))
+        self.until: list[int] = []
+        """By underlying, as are these: the last moment of the span; -1: not known."""
+
+    def values(self) -> tuple[Floats, Floats]:
+        """Return what every currency may be worth in USD."""
+        return self.market.values(self.lo), self.market.values(self.hi)
+
+    # -- prices -------------------------------------------------------------------------------
+
+    def left_by(self, row: int) -> set[int]:
+        """Take a row's present price; return the rows whose accounts are to be looked at again."""
+        self.grow()
+        market, price = self.market, float(self.market.prices[row])
+        touched = market.touched.get(row)
+        if not self.lo[row] <= price <= self.hi[row]:
+            self._centre(row)
+            if touched is not None:
+                self.known[touched] = False
+            self._forget_moments(row, late_only=False)
+            return {row}
+        if self._forget_moments(row, late_only=True):
+            return {row}
+        if touched is None:
+            return set()
+        chosen = touched[self.known[touched] & market.options[touched]]
+        if not len(chosen):
+            return set()
+        gone = chosen[~self._holds(chosen)]
+        self.known[gone] = False
+        return {int(mark) for mark in market.places[gone, 1]}
+
+    def _forget_moments(self, row: int, *, late_only: bool) -> bool:
+        """Forget the units on the coin that `row` prices, if their time is over or its cell was left."""
+        market, forgotten = self.market, False
+        for under, coin in enumerate(market.coins):
+            if row not in market.routes[coin] or self.until[under] < 0:
+                continue
+            if not late_only or market.moment(under) > self.until[under]:
+                self.until[under] = -1
+                self.known[market.of[under]] = False
+                forgotten = True
+        return forgotten
+
+    def _holds(self, chosen: Places) -> NDArray[np.bool_]:
+        market = self.market
+        values = market.values(market.prices)
+        forward = market.quoted(market.prices, values, values, chosen)
+        mark = market.prices[market.places[chosen, 1]]
+        held = within(
+            market.calls[chosen],
+            market.in_coin[chosen],
+            (forward, forward),
+            market.strikes[chosen],
+            (mark, mark),
+            (self.deviation[chosen, 0], self.deviation[chosen, 1]),
+        )
+        now = np.array([market.moment(under) for under in range(len(market.coins))])
+        found: NDArray[np.bool_] = held | (market.expiries[chosen] <= now[market.places[chosen, 0]])
+        return found
+
+    def forget(self) -> None:
+        """Make everything anew."""
+        self.known[:] = False
+        self.until = [-1] * len(self.until)
+        self.buckets = [None] * len(self.buckets)
+        for row in range(1, len(self.lo)):
+            self._centre(row)
+
+    # -- cells --------------------------------------------------------------------------------
+
+    def grow(self) -> None:
+        """Make room for what the market has got since."""
+        market = self.market
+        for row in range(len(self.lo), len(market.prices)):
+            self.lo, self.hi = np.append(self.lo, 1.0), np.append(self.hi, 1.0)
+            self._centre(row)
+        more = len(market.instruments) - len(self.known)
+        if more:
+            self.table = np.vstack([self.table, np.zeros((more, CONTRACT))])
+            self.known = np.append(self.known, np.zeros(more, dtype=bool))
+            self.deviation = np.vstack([self.deviation, np.zeros((more, 2))])
+            self.buckets += [None] * more
+        more = len(market.coins) - len(self.until)
+        if more:
+            self.under = np.vstack([self.under, np.zeros((more, UNDERLYING))])
+            self.shares = np.concatenate([self.shares, np.zeros((more, BUCKETS, BUCKETS))])
+            self.scales = np.concatenate([self.scales, np.zeros((more, BUCKETS, 2))])
+            self.hedges = np.concatenate([self.hedges, np.zeros((more, PAIRS, BUCKETS, 2))])
+            self.until += [-1] * more
+
+    def _centre(self, row: int) -> None:
+        price, width = self.market.prices[row], self.width.price
+        if width and row in self.market.marks:
+            width = _MARK
+        self.lo[row], self.hi[row] = price * (1.0 - width), price * (1.0 + width)
+
+    def ensure(self, wanted: NDArray[np.bool_]) -> None:
+        """Make the cells of the contracts wanted that are not known. Their units must have a grid."""
+        market = self.market
+        chosen = np.flatnonzero(wanted & ~self.known)
+        if not len(chosen):
+            return
+        lows, highs = self.values()
+        for under in sorted(set(market.places[chosen, 0].tolist())):
+            self._make_unit(under, chosen[market.places[chosen, 0] == under], lows, highs)
+
+    def _make_unit(self, under: int, chosen: Places, lows: Floats, highs: Floats) -> None:
+        market = self.market
+        moment, grid = market.moment(under), market.grid(under)
+        if grid is None:
+            return
+        parameters = market.parameters_of(grid)
+        coin = market.coins[under]
+        index = float(lows[coin]), float(highs[coin])
+        if self.until[under] < 0:
+            self.until[under] = min(moment + self.width.hold, next_set(market.reference, moment))
+            self.under[under] = parameters.row
+            self.shares[under], self.scales[under] = parameters.shares, parameters.scale
+        self.under[under, INDEX_LO], self.under[under, INDEX_HI] = index
+        self._peg(under, parameters, lows, highs)
+        linear = chosen[~market.options[chosen] & ~market.inverse[chosen]]
+        inverse = chosen[market.inverse[chosen]]
+        minimum = float(grid.unit.minimum_charge)
+        if len(linear):
+            rows, quotes = market.places[linear, 1], market.places[linear, 2]
+            mark = self.lo[rows], self.hi[rows]
+            usd = mark[0] * lows[quotes], mark[1] * highs[quotes]
+            self.table[linear] = linear_rows(mark, usd, index, parameters.moves, minimum)
+        if len(inverse):
+            rows = market.places[inverse, 1]
+            mark = self.lo[rows], self.hi[rows]
+            self.table[inverse] = inverse_rows(mark, index, parameters.moves, minimum)
+        options = chosen[market.options[chosen]]
+        if len(options):
+            self._make_options(under, options, parameters, lows, highs)
+        self._date(under, chosen, parameters)
+        self.known[chosen] = True
+
+    def _peg(self, under: int, parameters: Parameters, lows: Floats, highs: Floats) -> None:
+        """MR9: look its slices up for where the pegs may be."""
+        places = self.market.currencies
+        for pair, names in enumerate(_PAIRS):
+            known = [places.get(name, 0) for name in names]
+            first, second = ((lows[k], highs[k]) for k in known)
+            low = min(first[0] / second[1], second[0] / first[1]) * (1.0 - _ROUNDING)
+            high = min(1.0, first[1] / second[0], second[1] / first[0]) * (1.0 + _ROUNDING)
+            slices, count, blind = parameters.hedge(low, high)
+            self.hedges[under, pair] = slices
+            self.under[under, HEDGED + pair], self.under[under, BLIND + pair] = count, blind
+
+    def _date(self, under: int, chosen: Places, parameters: Parameters) -> None:
+        """MR4's share by what is left to expiry, and MR9's leg."""
+        market, unit = self.market, parameters.grid.unit
+        yearly, now, until = float(unit.basis_yearly), market.moment(under), self.until[under]
+        for number in chosen.tolist():
+            self.table[number, LEG] = market.legs[number]
+            if market.instruments[number].kind == "swap":
+                self.table[number, BASIS_LO] = self.table[number, BASIS_HI] = float(
+                    unit.basis_perpetual
+                )
+                continue
+            expiry = market.expiries[number]
+            self.table[number, BASIS_LO] = yearly * max(0.0, expiry - until) / YEAR_MS
+            self.table[number, BASIS_HI] = yearly * max(0.0, expiry - now) / YEAR_MS
+
+    def _make_options(
+        self, under: int, chosen: Places, parameters: Parameters, lows: Floats, highs: Floats
+    ) -> None:
+        market, unit = self.market, parameters.grid.unit
+        buckets = self._buckets(under, chosen, parameters)
+        calls, in_coin = market.calls[chosen], market.in_coin[chosen]
+        values, marks = market.values(market.prices), market.places[chosen, 1]
+        forward = market.quoted(market.prices, values, values, chosen)
+        low, high = deviations(
+            calls,
+            in_coin,
+            forward,
+            market.strikes[chosen],
+            market.prices[marks],
+            0.5 * (self.deviation[chosen, 0] + self.deviation[chosen, 1]),
+        )
+        wide = self.width.volatility
+        now = market.moment(under)
+        expired = market.expiries[chosen] <= now
+        high = np.where(high > 0.0, high * (1.0 + wide), 0.05 * wide)
+        low = np.where(expired, 0.0, low * (1.0 - wide))
+        high = np.where(expired, 0.0, np.minimum(high, MOST_DEVIATION))
+        self.deviation[chosen, 0], self.deviation[chosen, 1] = low, high
+        loose = expired | (low <= 0.0) | (high >= MOST_DEVIATION)
+        for row in marks[loose].tolist():
+            price = market.prices[row]
+            self.lo[row] = price * (1.0 - self.width.price)
+            self.hi[row] = price * (1.0 + self.width.price)
+        for row in marks[~loose].tolist():
+            self._centre(row)
+        quotes = market.places[chosen, 2]
+        left = np.maximum(0.0, market.expiries[chosen] - self.until[under]) / YEAR_MS
+        years = left, np.maximum(0.0, market.expiries[chosen] - now) / YEAR_MS
+        span = Span(
+            calls,
+            in_coin,
+            (float(lows[market.coins[under]]), float(highs[market.coins[under]])),
+            (market.forwards(self.lo, lows, chosen), market.forwards(self.hi, highs, chosen)),
+            (market.strikes[chosen] * lows[quotes], market.strikes[chosen] * highs[quotes]),
+            (low, high),
+            years,
+            np.array([one.move for one in buckets]),
+            float(unit.days) * 86_400_000 / YEAR_MS,
+            parameters.moves,
+            np.array([one.tenor_shock for one in buckets]),
+            np.array([one.term_shock for one in buckets]),
+            float(unit.minimum_charge),
+            float(unit.option_minimum or 0),
+        )
+        self.table[chosen] = option_rows(span)
+        self.table[chosen, TENOR] = [one.tenor for one in buckets]
+        self.table[chosen, TERM] = [one.term for one in buckets]
+        quoted = (
+            market.quoted(self.lo, lows, highs, chosen),
+            market.quoted(self.hi, highs, lows, chosen),
+        )
+        self._bound_marks(chosen, quoted, low, high)
+
+    def _bound_marks(
+        self, chosen: Places, forward: tuple[Floats, Floats], low: Floats, high: Floats
+    ) -> None:
+        """A mark is what its deviation makes it, and in its own interval."""
+        market = self.market
+        calls, in_coin, strike = market.calls[chosen], market.in_coin[chosen], market.strikes[chosen]
+        rows = market.places[chosen, 1]
+        bounds = []
+        for side, deviation in ((0, low), (1, high)):
+            at = np.where(calls, forward[side], forward[1 - side])
+            inside = np.maximum(np.where(calls, at - strike, strike - at), 0.0)
+            worth = inside + time_value(at, strike, deviation)
+            bounds.append(np.where(in_coin, worth / at, worth))
+        rounding = _ROUNDING * np.where(in_coin, 1.0, np.maximum(forward[1], strike))
+        least = np.where(low <= 0.0, 0.0, bounds[0] - rounding)
+        most = np.where(high >= MOST_DEVIATION, np.inf, bounds[1] + rounding)
+        expired = (low <= 0.0) & (high <= 0.0)
+        most = np.where(expired, np.inf, most)
+        self.table[chosen, WORTH_LO] = np.maximum(least, self.lo[rows])
+        self.table[chosen, WORTH_HI] = np.minimum(most, self.hi[rows])
+
+    def _buckets(self, under: int, chosen: Places, parameters: Parameters) -> Sequence[Buckets]:
+        """Find the buckets of options; the span of moments ends where one leaves its own."""
+        market, moment = self.market, self.market.moment(under)
+        found = []
+        for number in chosen.tolist():
+            known = self.buckets[number]
+            if known is None or known.until < moment or known.grid is not parameters.grid:
+                known = Buckets(parameters.grid, int(market.expiries[number]), moment)
+                self.buckets[number] = known
+            self.until[under] = min(self.until[under], known.until)
+            found.append(known)
+        return found
