@@ -22,36 +22,39 @@ _Signs = dict[str, set[int]]
 
 
 def missing_parameters(account: Account, reference: Reference) -> list[str]:
-    """Return the parameters, by name, that any dated set lacks of what the account's units need.
+    """Return, by name, what any dated set (or a future without expiry) lacks of what the units need.
 
     Every set counts, whenever it holds: a unit whose set lacks one is unpriced, never free.
     """
     if not reference.portfolio:
         return ["portfolio"] if any(True for _ in _contracts(account, reference)) else []
     units: dict[str, tuple[bool, _Signs]] = {}
-    for instrument, sign in _contracts(account, reference):
+    undated = set()
+    for name, instrument, sign in _contracts(account, reference):
+        if instrument.kind == "future" and instrument.expiry is None:
+            undated.add(f"{name}.expiry")  # MR4 charges by the time to it
         options, signs = units.setdefault(instrument.underlying, (False, {}))
         in_coin = instrument.inverse or instrument.settle == instrument.underlying
         signs.setdefault("USD" if in_coin else instrument.quote, set()).add(sign)
         units[instrument.underlying] = (options or instrument.kind == "option", signs)
     found = {name for one in reference.portfolio for name in _lacking(one, units)}
-    return sorted(found)
+    return sorted(found | undated)
 
 
-def _contracts(account: Account, reference: Reference) -> Iterator[tuple[Instrument, int]]:
+def _contracts(account: Account, reference: Reference) -> Iterator[tuple[str, Instrument, int]]:
     """Yield each derivative held or ordered, with the sign of its delta."""
     instruments = reference.instruments
     for position in account.positions.values():
         instrument = instruments.get(position.instrument)
         if instrument is not None:
-            yield instrument, _sign(instrument, position.quantity)
+            yield position.instrument, instrument, _sign(instrument, position.quantity)
     for order in account.orders.values():
         instrument = instruments.get(order.instrument)
         if instrument is None or instrument.kind == "spot" or order.margin_mode != "cross":
             continue
         if not order.reduce_only:
             sold = -order.remaining if order.side == "sell" else order.remaining
-            yield instrument, _sign(instrument, sold)
+            yield order.instrument, instrument, _sign(instrument, sold)
 
 
 def _sign(instrument: Instrument, quantity: Decimal) -> int:

@@ -32,6 +32,7 @@ from monitor.explain.positions import (
 )
 from monitor.explain.sheet import Sheet
 from monitor.explain.spot_orders import spot_order_loss
+from monitor.explain.units import initial_of_unit, maintenance_of_unit
 from monitor.margin.figures import Figures
 from monitor.prices import PriceBook
 from monitor.reference import Reference
@@ -137,10 +138,13 @@ def _borrowed(sheet: Sheet) -> list[str]:
 
 def _maintenance_margin(sheet: Sheet) -> Node:
     """MM-1."""
-    held = sheet.account.positions
-    parts = [maintenance_of_position(sheet, key, held[key]) for key in _charged(sheet)]
-    orders = [maintenance_of_order(sheet, order) for order in derivative_orders(sheet)]
-    parts += [part for part in orders if part is not None]
+    if sheet.account.mode == "portfolio":
+        parts = [maintenance_of_unit(sheet, name) for name in sheet.figures.risk_units]
+    else:
+        held = sheet.account.positions
+        parts = [maintenance_of_position(sheet, key, held[key]) for key in _charged(sheet)]
+        orders = [maintenance_of_order(sheet, order) for order in derivative_orders(sheet)]
+        parts += [part for part in orders if part is not None]
     for name in _borrowed(sheet):
         usd = borrowed_usd(sheet, name)
         rate = _borrow_rate(sheet, name)
@@ -157,21 +161,7 @@ def _borrow_rate(sheet: Sheet, currency: str) -> Node:
 
 def _liquidation_fee(sheet: Sheet) -> Node:
     """MM-4."""
-    held, taker = sheet.account.positions, sheet.rate_of_fee(spot=False)
-    parts = [
-        figure(
-            f"liquidation fee of {key}",
-            "USD",
-            "MM-4",
-            "{0} × {1}",
-            notional_of_position(sheet, key, held[key]),
-            taker,
-            label=key,
-        )
-        for key in _charged(sheet)
-    ]
-    orders = [liquidation_fee_of_order(sheet, order) for order in derivative_orders(sheet)]
-    parts += [part for part in orders if part is not None]
+    parts = _fees_of_derivatives(sheet)
     parts += [
         figure(
             f"liquidation fee of borrowing {name}",
@@ -188,11 +178,36 @@ def _liquidation_fee(sheet: Sheet) -> Node:
     return total("liquidation fee", "USD", "MM-4", parts)
 
 
+def _fees_of_derivatives(sheet: Sheet) -> list[Node]:
+    """MM-4; in portfolio mode only where the policy says so (PM-5)."""
+    policy = sheet.reference.policy
+    if sheet.account.mode == "portfolio" and not policy.portfolio_derivative_fee:
+        return []
+    held, taker = sheet.account.positions, sheet.rate_of_fee(spot=False)
+    parts = [
+        figure(
+            f"liquidation fee of {key}",
+            "USD",
+            "MM-4",
+            "{0} × {1}",
+            notional_of_position(sheet, key, held[key]),
+            taker,
+            label=key,
+        )
+        for key in _charged(sheet)
+    ]
+    orders = [liquidation_fee_of_order(sheet, order) for order in derivative_orders(sheet)]
+    return parts + [part for part in orders if part is not None]
+
+
 def _available_margin(sheet: Sheet, adjusted: Node) -> Node:
     """MR-2, with IM-1."""
-    held = sheet.account.positions
-    parts = [initial_of_position(sheet, key, held[key]) for key in _charged(sheet)]
-    parts += initial_of_orders(sheet)
+    if sheet.account.mode == "portfolio":
+        parts = [initial_of_unit(sheet, name) for name in sheet.figures.risk_units]
+    else:
+        held = sheet.account.positions
+        parts = [initial_of_position(sheet, key, held[key]) for key in _charged(sheet)]
+        parts += initial_of_orders(sheet)
     parts += [borrowing_margin(sheet, name) for name in _borrowed(sheet)]
     initial = total("initial margin", "USD", "IM-1", parts)
     if not sheet.account.restricted:
@@ -235,8 +250,8 @@ def _being_bought(sheet: Sheet, currency: str) -> list[Node]:
 def _leverage(sheet: Sheet, adjusted: Node) -> list[Node]:
     """MR-2: position value, and the account's leverage where there is equity."""
     held = sheet.account.positions
-    parts = [notional_of_position(sheet, key, held[key]) for key in _charged(sheet)]
-    parts += [borrowed_usd(sheet, name) for name in _borrowed(sheet)]
+    notionals = [notional_of_position(sheet, key, held[key]) for key in _charged(sheet)]
+    parts = notionals + [borrowed_usd(sheet, name) for name in _borrowed(sheet)]
     value = total("position value", "USD", "MR-2", parts)
     if sheet.figures.adjusted_equity <= ZERO:
         return [value]
@@ -255,6 +270,8 @@ def _leverage(sheet: Sheet, adjusted: Node) -> list[Node]:
             for name in sheet.figures.currencies
         ]
         above = total("liabilities", "USD", "MR-2", owed)
+    elif sheet.account.mode == "portfolio":
+        above = total("derivative notional", "USD", "MR-2", notionals)
     leverage = figure("account leverage", "", "MR-2", "{0} / {1}", above, adjusted)
     return [value, leverage]
 

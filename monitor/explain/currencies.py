@@ -282,6 +282,11 @@ def borrowing_margin(sheet: Sheet, currency: str) -> Node:
     leverage = borrow_leverage(sheet.account, currency)
 
     def tell(name: str) -> Node:
+        if sheet.account.mode == "portfolio":  # MR8
+            rate = sheet.borrow_rate("initial", currency, potential_borrowing(sheet, currency))
+            whole = borrowed_usd(sheet, currency)
+            label = f"borrowing {currency}"
+            return figure(name, "USD", "PM-2", "{0} × {1}", whole, rate, label=label)
         return figure(
             name,
             "USD",

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 ERROR = 1e-12
 """Bound of the error of a value, implied volatility included, as a share of max(forward, strike). What
-is measured against arithmetic of 60 digits is below 1e-15; the rest is for other machines' libraries."""
+is measured against arithmetic of 60 digits is below 1e-14; the rest is for other machines' libraries."""
 
 _ROOT_2 = math.sqrt(2.0)
 _ROOT_2_PI = math.sqrt(2.0 * math.pi)
@@ -75,12 +75,13 @@ def deviation_of(excess: float, forward: float, strike: float) -> float:
     every turn keeps it inside, and a step that leaves the bracket, or is more than half as long as the
     one before, is a bisection instead. So the method cannot fail, and it ends.
     """
-    if not excess > 0.0:
+    scale = math.sqrt(forward) * math.sqrt(strike)
+    wanted = excess / scale
+    if not wanted > 0.0:
         return 0.0
     from scipy.special import erfcx  # half a second that most processes never need
 
-    away, scale = abs(math.log(forward / strike)), math.sqrt(forward * strike)
-    wanted = excess / scale
+    away = abs(math.log(forward / strike))
 
     def price(deviation: float) -> tuple[float, float]:
         """Return the price over sqrt(F K), and its rise with the deviation."""

@@ -110,7 +110,8 @@ class _Trial:
         asked = self.asked
         breaks = order_breaks(asked, self.figures, self.market)
         # What a spot order takes may grow and shrink again where a lower slice counts less (AE-2).
-        peaks = asked.on_spot and not asked.isolated
+        # A unit may ask for less, then for more: an order can hedge it first (PM-2).
+        peaks = (asked.on_spot or asked.account.mode == "portfolio") and not asked.isolated
         return largest_amount(
             self._verdict, asked.instrument.lot, breaks, done=asked.done, peaks=peaks
         )

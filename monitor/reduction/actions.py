@@ -42,8 +42,8 @@ def leg_actions(
                 position_side=move.position_side,
                 quantity=move.quantity,
                 notional_usd=move.notional_usd,
-                from_tier=before.tier,
-                to_tier=after.tier if after is not None else None,
+                from_tier=before.tier or None,  # a unit's positions have no tiers (PM-2)
+                to_tier=(after.tier or None) if after is not None else None,
                 bankruptcy_price=leg_bankruptcy_price(trial, move),
                 fee_usd=move.fee * settle_price,
                 capped_usd=left.get(move.name),
@@ -117,7 +117,7 @@ def _position_taken(trial: Trial, taken: PositionTaken) -> Action:
         position_side=leg.side,
         quantity=abs(leg.quantity),
         notional_usd=figures.notional_usd,
-        from_tier=figures.tier,
+        from_tier=figures.tier or None,
         bankruptcy_price=taken.price,
     )
 

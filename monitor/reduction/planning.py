@@ -1,4 +1,4 @@
-"""The next reduction step of an account in liquidation (RD-1, RD-2, RD-6, RD-7)."""
+"""The next reduction step of an account in liquidation (RD-1, RD-2, RD-5 to RD-7)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,19 @@ from monitor.reduction.size import smallest
 from monitor.reduction.step import Capped, Notionals, Plan
 from monitor.reduction.takeover import is_due, take_over
 from monitor.reduction.trial import Market, Outcome, Trial
+from monitor.reduction.units import (
+    UnitCandidate,
+    basis_pairs,
+    smallest_in_unit,
+    unit_candidates,
+    unit_step,
+)
 from monitor.schema.commands import Action, Phase
 
 __all__ = ["plan"]
 
 _DERIVATIVE_RULES = ("RD-2", "RD-3", "RD-6", "RD-7")
+_UNIT_RULES = ("RD-5", "RD-6", "RD-7")
 
 
 def plan(account: Account, figures: Figures, market: Market) -> Plan | Capped | None:
@@ -65,6 +73,8 @@ class _Planner:
     def _next_step(self) -> Plan | Capped | None:
         if self.trial.account.mode == "spot":
             return self._same_coin_repayment() or self._ranked(self.debts)
+        if self.trial.account.mode == "portfolio":
+            return self._opposite() or self._basis() or self._ranked_in_units()
         return self._opposite() or self._delta_neutral() or self._ranked([*self.legs, *self.debts])
 
     # -- spot mode ----------------------------------------------------------------------------
@@ -127,6 +137,19 @@ class _Planner:
             return self._legs_plan("delta_neutral", self._sized(step, outcome), why)
         return None
 
+    def _basis(self) -> Plan | Capped | None:  # RD-5
+        for pair in basis_pairs(self.legs):
+            sized = pair_step(pair)
+            step = unit_step(self.trial, sized) if sized is not None else None
+            if step is None:
+                continue
+            outcome = self.trial.value(step.moves(step.count))
+            if not passes(self.trial, outcome):
+                continue
+            why = f"largest pair that offsets basis on {pair[0].instrument.underlying}"
+            return self._legs_plan("basis", self._sized_in_unit(step, outcome), why)
+        return None
+
     # -- one leg ------------------------------------------------------------------------------
 
     def _ranked(self, legs: Sequence[Leg | Debt]) -> Plan | Capped | None:  # RD-1 (b, c), RD-2 (c)
@@ -138,6 +161,23 @@ class _Planner:
                 return self._debt_plan(candidate.leg, candidate, why)
             sized = self._sized(candidate.step, candidate.outcome)
             return self._legs_plan("unhedged", sized, why)
+        return None
+
+    def _ranked_in_units(self) -> Plan | Capped | None:  # RD-5
+        found: list[UnitCandidate | Candidate] = [
+            *unit_candidates(self.trial, self.legs),
+            *candidates(self.trial, self.debts),
+        ]
+        for candidate in sorted(found, key=lambda one: one.rank):
+            if not passes(self.trial, candidate.outcome):
+                continue
+            why = ranking_reason(candidate.outcome)
+            if isinstance(candidate, UnitCandidate):
+                phase: Phase = "unhedged" if len(candidate.legs) == 1 else "delta_neutral"
+                sized = self._sized_in_unit(candidate.step, candidate.outcome)
+                return self._legs_plan(phase, sized, why)
+            if isinstance(candidate.leg, Debt):
+                return self._debt_plan(candidate.leg, candidate, why)
         return None
 
     def _debt_plan(self, debt: Debt, candidate: Candidate, why: str) -> Plan | Capped:
@@ -169,6 +209,13 @@ class _Planner:
     def _sized(self, step: SizedStep, whole: Outcome) -> _Sized | Capped:
         """RD-6; the tier step stands when the smaller size does not pass RD-7 by itself."""
         count, outcome = smallest(self.trial, step, whole)
+        if count != step.count and not passes(self.trial, outcome):
+            count, outcome = step.count, whole
+        return self._within_caps(step, count, outcome)
+
+    def _sized_in_unit(self, step: SizedStep, whole: Outcome) -> _Sized | Capped:
+        """RD-6 on a unit, where the whole step is the size of the lowest margin (RD-5)."""
+        count, outcome = smallest_in_unit(self.trial, step, whole)
         if count != step.count and not passes(self.trial, outcome):
             count, outcome = step.count, whole
         return self._within_caps(step, count, outcome)
@@ -217,7 +264,8 @@ class _Planner:
         if isinstance(sized, Capped):
             return sized
         actions = leg_actions(self.trial, _closes(sized.moves), sized.outcome, why, sized.left)
-        return self._plan(phase, actions, sized, _DERIVATIVE_RULES)
+        rules = _UNIT_RULES if self.trial.account.mode == "portfolio" else _DERIVATIVE_RULES
+        return self._plan(phase, actions, sized, rules)
 
     def _plan(
         self, phase: Phase, actions: Sequence[Action], sized: _Sized, rules: tuple[str, ...]

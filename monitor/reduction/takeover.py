@@ -54,7 +54,8 @@ class Takeover:
 
 def is_due(trial: Trial, legs: Sequence[Leg]) -> bool:
     """RD-7: whether closing every leg would leave adjusted equity ≤ 0 (or the setting asks)."""
-    if trial.policy.takeover_at_first_tier and _below_first_tier(trial, legs):
+    by_tier = trial.policy.takeover_at_first_tier and trial.account.mode != "portfolio"
+    if by_tier and _below_first_tier(trial, legs):
         return True
     copy = trial.account.copy()
     moves: list[Move] = [leg.close(abs(leg.quantity)) for leg in legs]

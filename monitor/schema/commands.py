@@ -42,6 +42,7 @@ Phase = Literal[
     "opposite",
     "delta_neutral",
     "unhedged",
+    "basis",
     "takeover",
     "auto_exchange",
 ]

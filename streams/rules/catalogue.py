@@ -27,8 +27,6 @@ class Rule:
 
 
 NOT_YET = {
-    "PM": "portfolio margin",
-    "RD-5": "portfolio margin",
     "WI": "what-if and liquidation map",
 }
 """Family or code → what it waits for."""

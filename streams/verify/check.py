@@ -43,6 +43,10 @@ class _Found:
     unjudged: Counter[str] = field(default_factory=Counter)
 
 
+def _was_in_portfolio(ledger: Ledger) -> bool:
+    return any(book is not None and book.settings.mode == "portfolio" for book in ledger.books)
+
+
 def _subjects(ledger: Ledger, said: Mapping[str | None, object]) -> list[str | None]:
     """Return the account, and every isolated position that it held or that was spoken of."""
     keys = ledger.isolated | {key for key in said if key is not None}
@@ -69,6 +73,7 @@ def check(
         return _Check(history, prefix, progress or _silent, aside_from).run()
 
 
+BY_PORTFOLIO = "the account was in portfolio mode, whose margin the check does not know"
 BY_INTEREST = "the monitor itself has booked interest of the account"
 """IN-1: it stands between the account's events, and commands do not say how far it had come."""
 
@@ -151,6 +156,9 @@ class _Check:
                 said = emissions.by_account.get(accounts[done], {})
                 if accounts[done].encode() in charged:
                     found.unjudged[BY_INTEREST] += sum(len(own) for own in said.values())
+                    continue
+                if _was_in_portfolio(ledger):
+                    found.unjudged[BY_PORTFOLIO] += sum(len(own) for own in said.values())
                     continue
                 spans = covers.get(ledger.partition, [])
                 if ledger.partition not in marks:

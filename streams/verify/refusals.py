@@ -43,9 +43,12 @@ def known_instrument(
 
 def refuse_settings(event: AccountSettings, reference: ReferenceSet) -> None:
     """Raise `RefusedError` for an accounts message that cannot be taken as a whole."""
-    if event.mode == "portfolio":
-        raise RefusedError("portfolio mode is not covered")
-    for currency in (*event.collateral_off, *event.restricted, *event.borrow_leverage):
+    for currency in (
+        *event.collateral_off,
+        *event.restricted,
+        *event.borrow_leverage,
+        *event.spot_hedge,
+    ):
         if currency != "*":
             known_currency(currency, reference)
     if event.snapshot is None:

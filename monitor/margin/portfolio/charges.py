@@ -9,7 +9,6 @@ from itertools import combinations
 from monitor.exact import ONE, ZERO
 from monitor.margin.portfolio.figures import Charges
 from monitor.margin.portfolio.grid import (
-    DAY_MS,
     Grid,
     bucket_of,
     days_between,
@@ -18,12 +17,22 @@ from monitor.margin.portfolio.grid import (
 from monitor.margin.portfolio.holdings import Held
 from monitor.margin.portfolio.scenarios import Moved
 from monitor.schema.portfolio import StablecoinRow, Tenor
+from monitor.schema.reference import Instrument
 
-__all__ = ["MissingParameter", "charges_of", "stablecoin_legs"]
+__all__ = [
+    "PAIRS",
+    "YEAR_DAYS",
+    "MissingParameter",
+    "charges_of",
+    "peg",
+    "quoted_in",
+    "table_row",
+    "tenor_pairs",
+]
 
-_YEAR_DAYS = 365
+YEAR_DAYS = 365
 
-_PAIRS = (("USDT", "USD"), ("USDT", "USDC"), ("USDC", "USD"))
+PAIRS = (("USDT", "USD"), ("USDT", "USDC"), ("USDC", "USD"))
 """MR9: which legs are set against each other, in this order."""
 
 
@@ -78,9 +87,8 @@ def _term_volatility(grid: Grid, held: Sequence[Held], moment: int) -> Decimal:
 
 def _offset(charges: list[Decimal], tenors: Sequence[Tenor]) -> Decimal:
     """Return what is left of the charges when opposite ones are set against each other."""
-    pairs = sorted(combinations(range(len(charges)), 2), key=lambda pair: (pair[1] - pair[0], pair))
     left = list(charges)
-    for short, long in pairs:
+    for short, long in tenor_pairs(len(charges)):
         if left[short] * left[long] >= 0:
             continue
         share = tenors[long].offsets[short]
@@ -88,6 +96,11 @@ def _offset(charges: list[Decimal], tenors: Sequence[Tenor]) -> Decimal:
         left[short] += used if left[short] < 0 else -used
         left[long] += used if left[long] < 0 else -used
     return sum((abs(one) for one in left), ZERO)
+
+
+def tenor_pairs(count: int) -> list[tuple[int, int]]:
+    """Return (shorter, longer) of the buckets that are set off, the nearest and shortest first."""
+    return sorted(combinations(range(count), 2), key=lambda pair: (pair[1] - pair[0], pair))
 
 
 def _rates(grid: Grid, held: Sequence[Held], moment: int) -> Decimal:
@@ -103,7 +116,7 @@ def _rates(grid: Grid, held: Sequence[Held], moment: int) -> Decimal:
         number = bucket_of(shocks, _days(one, moment))
         rhos[number] += one.net * one.contract.risk.rho
         slack += abs(one.net) * one.contract.risk.slack * shocks[number].shock
-    return sum((abs(rho) * s.shock for rho, s in zip(rhos, shocks, strict=True)), slack)
+    return sum((abs(rho) * s.shock for rho, s in zip(rhos, shocks, strict=True)), ZERO) + slack
 
 
 # -- MR4, MR7: by delta at the mark ----------------------------------------------------------------
@@ -122,8 +135,8 @@ def _basis(grid: Grid, held: Sequence[Held], moment: int) -> Decimal:
         known = by_expiry.get(expiry or 0, (ZERO, ZERO))
         by_expiry[expiry or 0] = (known[0] + delta, known[1] + abs(one.net) * risk.slack)
     for expiry, (delta, slack) in sorted(by_expiry.items()):
-        left = Decimal(max(0, expiry - moment))
-        total += (abs(delta) + slack) * grid.unit.basis_yearly * left / (DAY_MS * _YEAR_DAYS)
+        days = days_between(moment, expiry)
+        total += (abs(delta) + slack) * grid.unit.basis_yearly * days / YEAR_DAYS
     return total
 
 
@@ -144,21 +157,25 @@ def _minimum(grid: Grid, held: Sequence[Held]) -> Decimal:
 # -- MR9 -------------------------------------------------------------------------------------------
 
 
-def stablecoin_legs(held: Sequence[Held]) -> dict[str, Decimal]:
-    """MR9: return the delta in USD by what it is quoted in: USDT, USDC, and USD for inverse ones."""
+def quoted_in(instrument: Instrument) -> str:
+    """MR9: return the leg a contract belongs to: its quote, USD where it settles in the coin."""
+    in_coin = instrument.inverse or instrument.settle == instrument.underlying
+    return "USD" if in_coin else instrument.quote
+
+
+def _legs(held: Sequence[Held]) -> dict[str, Decimal]:
+    """MR9: return the delta in USD of each leg."""
     legs: dict[str, Decimal] = {}
     for one in held:
-        instrument = one.contract.instrument
-        in_coin = instrument.inverse or instrument.settle == instrument.underlying
-        name = "USD" if in_coin else instrument.quote
+        name = quoted_in(one.contract.instrument)
         legs[name] = legs.get(name, ZERO) + one.net * one.contract.risk.delta
     return legs
 
 
 def _stablecoins(grid: Grid, held: Sequence[Held], indices: Mapping[str, Decimal]) -> Decimal:
     """MR9: what legs of two stablecoins hedge of each other, by the size table of the pair's index."""
-    left, total = stablecoin_legs(held), ZERO
-    for first, second in _PAIRS:
+    left, total = _legs(held), ZERO
+    for first, second in PAIRS:
         a, b = left.get(first, ZERO), left.get(second, ZERO)
         if a * b >= 0:
             continue
@@ -168,15 +185,16 @@ def _stablecoins(grid: Grid, held: Sequence[Held], indices: Mapping[str, Decimal
         hedged = min(abs(a), abs(b))
         left[first] += hedged if a < 0 else -hedged
         left[second] += hedged if b < 0 else -hedged
-        row = _row(table, _peg(indices.get(first, ONE), indices.get(second, ONE)))
+        row = table_row(table, peg(indices.get(first, ONE), indices.get(second, ONE)))
         total += marginal(hedged, ((tier.up_to, tier.rate) for tier in row.tiers))
     return total
 
 
-def _peg(first: Decimal, second: Decimal) -> Decimal:
+def peg(first: Decimal, second: Decimal) -> Decimal:
     """Return the pair's index, or its inverse where that is lower: both ways from 1 count."""
     return min(first / second, second / first)
 
 
-def _row(table: Sequence[StablecoinRow], index: Decimal) -> StablecoinRow:
+def table_row(table: Sequence[StablecoinRow], index: Decimal) -> StablecoinRow:
+    """Return the row of a pair's index; the last one reaches to 0."""
     return next(row for row in table if index >= row.index)

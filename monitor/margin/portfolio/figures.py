@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
+from monitor.margin.portfolio.grid import Grid
+from monitor.margin.portfolio.holdings import Filled, Held, Holdings
 from monitor.schema.events import PositionSide
 
 __all__ = [
     "VOLATILITY_MOVES",
     "Charges",
     "Extreme",
-    "Filled",
     "RiskUnitFigures",
     "UnitPosition",
     "VolatilityMove",
@@ -22,8 +23,6 @@ __all__ = [
 
 VolatilityMove = Literal["down", "same", "up"]
 VOLATILITY_MOVES: tuple[VolatilityMove, ...] = ("down", "same", "up")
-Filled = Literal["none", "buys", "sells"]
-"""Which open orders a unit's figures take as filled."""
 
 
 class Charges(NamedTuple):
@@ -104,3 +103,8 @@ class RiskUnitFigures:
     worst: Worst
     extreme: Extreme
     positions: tuple[UnitPosition, ...]
+    grid: Grid
+    held: tuple[Held, ...]
+    """What the charges are made of, the orders of `filled` in it."""
+    holdings: Holdings
+    """The unit itself."""

@@ -12,7 +12,7 @@ from monitor.prices import PriceBook
 from monitor.reference import Reference
 from monitor.schema.portfolio import PortfolioParameters, UnitParameters
 
-__all__ = ["Grid", "bucket_of", "grid_of", "moment_of"]
+__all__ = ["Grid", "bucket_of", "days_between", "grid_of", "marginal", "moment_of"]
 
 DAY_MS = 24 * 3600 * 1000
 

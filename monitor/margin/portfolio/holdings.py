@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Literal
 
 from monitor.exact import ZERO
-from monitor.margin.portfolio.figures import Filled
 from monitor.margin.portfolio.risk import Risk
 from monitor.schema.reference import Instrument
 
-__all__ = ["Contract", "Held", "Holdings"]
+__all__ = ["Contract", "Filled", "Held", "Holdings"]
+
+Filled = Literal["none", "buys", "sells"]
+"""Which open orders a unit's figures take as filled."""
 
 
 @dataclass(slots=True)
@@ -23,7 +26,8 @@ class Contract:
     risk: Risk
     index: Decimal
     """Of the underlying, in USD."""
-    positions: list[Decimal] = field(default_factory=list)
+    positions: dict[str, Decimal] = field(default_factory=dict)
+    """`instrument/side` → amount."""
     buys: Decimal = ZERO
     """What open orders buy to open or add; never negative."""
     sells: Decimal = ZERO
@@ -58,6 +62,8 @@ class Holdings:
     spot_sells: Decimal = ZERO
     cap: Decimal | None = None
     """PM-1: the user's hedge cap in coin; None: no cap."""
+    indices: dict[str, Decimal] = field(default_factory=dict)
+    """MR9: what contracts are quoted in → USD."""
 
     @property
     def has_buys(self) -> bool:
@@ -84,10 +90,20 @@ class Holdings:
                 added = contract.buys
             elif filled == "sells":
                 added = -contract.sells
-            net = sum(contract.positions, ZERO) + added
-            gross = sum((abs(one) for one in contract.positions), ZERO) + abs(added)
+            net = sum(contract.positions.values(), ZERO) + added
+            gross = sum((abs(one) for one in contract.positions.values()), ZERO) + abs(added)
             if gross:
                 yield Held(contract, net, gross)
+
+    def less(self, closed: Mapping[str, Decimal]) -> Holdings:
+        """Return the unit with amounts (signed) taken off positions; `instrument/side` → amount."""
+        twin = replace(self, contracts=dict(self.contracts))
+        for key, amount in closed.items():
+            name = key.rpartition("/")[0]
+            contract = twin.contracts[name]
+            left = {**contract.positions, key: contract.positions[key] - amount}
+            twin.contracts[name] = replace(contract, positions=left)
+        return twin
 
     def spot_in_use(self, held: list[Held], spot: Decimal) -> Decimal:
         """PM-1: return the coin that offsets the derivatives' delta, at most the cap."""

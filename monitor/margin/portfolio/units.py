@@ -66,7 +66,7 @@ class _Units:
         moment = moment_of(run.prices, underlying)
         grid = grid_of(self.reference, underlying, moment)
         if grid is None:
-            raise MissingParameter("units" if self.reference.portfolio else "valid_from")
+            raise MissingParameter("valid_from")
         holdings = Holdings(underlying, run.index(underlying), moment)
         holdings.cap = run.account.spot_hedge.get(underlying)
         coin = run.figures.currencies.get(underlying)
@@ -75,11 +75,12 @@ class _Units:
         for key in self.held.get(underlying, ()):
             position = run.account.positions[key]
             contract = self._contract(grid, holdings, position.instrument)
-            contract.positions.append(position.quantity * self.reference.sizes[position.instrument])
+            size = self.reference.sizes[position.instrument]
+            contract.positions[key] = position.quantity * size
         self._add_orders(grid, holdings)
         shown = tuple(self._shown(holdings, key) for key in self.held.get(underlying, ()))
-        indices = {name: usd_of(run, name) for name in _quotes(holdings)}
-        return unit_figures(grid, holdings, shown, indices)
+        holdings.indices = {name: usd_of(run, name) for name in _quotes(holdings)}
+        return unit_figures(grid, holdings, shown)
 
     def _contract(self, grid: Grid, holdings: Holdings, name: str) -> Contract:
         found = holdings.contracts.get(name)
