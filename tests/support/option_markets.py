@@ -107,6 +107,7 @@ def option_reference(policy: dict[str, Any] | None = None) -> Reference:
     coin = {
         "discount_tiers": [{"up_to": "2", "rate": "0.98"}, {"up_to": "8", "rate": "0.9"}],
         "minimum_rate": "0.5",
+        "interest_free_quota": "3",
         "borrow_tiers": [
             {"up_to": "0.5", "initial": "0.1", "maintenance": "0.03"},
             {"up_to": "100", "initial": "0.2", "maintenance": "0.06"},
@@ -119,8 +120,13 @@ def option_reference(policy: dict[str, Any] | None = None) -> Reference:
             "currencies": {
                 "BTC": coin,
                 "ETH": coin,
-                "USDT": {"minimum_rate": "1", "borrow_tiers": tiers},
+                "USDT": {
+                    "minimum_rate": "1",
+                    "borrow_tiers": tiers,
+                    "interest_free_quota": "500000",
+                },
                 "USDC": {
+                    "interest_free_quota": "500",
                     "tier_unit": "usd",
                     "discount_tiers": [{"up_to": "20000", "rate": "1"}],
                     "minimum_rate": "0.95",

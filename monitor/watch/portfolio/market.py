@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.exact import ONE, ZERO
 from monitor.margin.portfolio.grid import Grid, grid_of
 from monitor.margin.portfolio.prices import forward_of
 from monitor.prices import PriceBook, price_key
@@ -43,6 +44,7 @@ class Market:
         """Underlying → currency."""
         self.contracts: dict[str, int] = {}
         self.instruments: list[Instrument] = []
+        self.names: list[str] = []
         self.options = np.zeros(0, dtype=bool)
         self.calls = np.zeros(0, dtype=bool)
         self.in_coin = np.zeros(0, dtype=bool)
@@ -57,6 +59,8 @@ class Market:
         """Row of an option's mark → contract."""
         self.touched: dict[int, Places] = {}
         """Row → contracts whose risk it moves, their own marks included."""
+        self.of_coin: set[int] = set()
+        """Rows that an underlying is priced by: moments go by them."""
         self.parameters: dict[int, Parameters] = {}
         self.of: list[list[int]] = []
         """Underlying → its contracts."""
@@ -119,6 +123,7 @@ class Market:
         found = self.contracts.get(name)
         if found is None:
             found = self.contracts[name] = len(self.instruments)
+            self.names.append(name)
             self._append(instrument, place)
         elif tuple(self.places[found]) == place:
             return found
@@ -149,6 +154,7 @@ class Market:
         for number in range(len(self.instruments)):
             for row in self.rows_of_contract(number):
                 touched.setdefault(row, set()).add(number)
+        self.of_coin = self.rows_of(self.coins)
         self.touched = {row: np.array(sorted(numbers)) for row, numbers in touched.items()}
 
     def rows_of(self, currencies: Iterable[int]) -> set[int]:
@@ -160,9 +166,31 @@ class Market:
         under, mark, quote, forward, currency = self.places[number].tolist()
         return {mark, forward, *self.rows_of((self.coins[under], quote, currency))} - {0}
 
+    def excess(self, number: int) -> tuple[float, float, float]:
+        """Return an option's time value, forward and strike in USD, exact before they are floats.
+
+        So nothing cancels in the time value of what is deep in the money, as `option_risk` has it.
+        """
+        instrument, book = self.instruments[number], self.book
+        name = self.names[number]
+        quote = book.index(instrument.quote)
+        forward = forward_of(instrument, self.reference, book)
+        if forward is not None:
+            outright = forward.mark * book.index(forward.quote)
+        else:
+            outright = book.index(instrument.underlying)
+        strike = (instrument.strike or ONE) * quote
+        price = book.mark(name) * (outright if self.in_coin[number] else quote)
+        inside = outright - strike if self.calls[number] else strike - outright
+        return float(price - max(inside, ZERO)), float(outright), float(strike)
+
     def moment(self, under: int) -> int:
         """Return the time that a unit is looked at, as `moment_of` does (epoch ms)."""
         return max(self.stamps[row] for row in self.rows_of((self.coins[under],)))
+
+    def moments(self) -> Floats:
+        """Return the time that every unit is looked at."""
+        return np.array([self.moment(under) for under in range(len(self.coins))], dtype=float)
 
     def name(self, under: int) -> str:
         """Return an underlying's name."""

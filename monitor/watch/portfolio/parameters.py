@@ -26,7 +26,7 @@ from monitor.watch.portfolio.layout import (
     UNDERLYING,
 )
 
-__all__ = ["Buckets", "Parameters", "fits", "next_set"]
+__all__ = ["DAY_MS", "YEAR_MS", "Buckets", "Parameters", "fits", "next_set"]
 
 Floats = NDArray[np.float64]
 YEAR_MS = 365 * DAY_MS

@@ -45,15 +45,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.options.implied import MOST_DEVIATION
-from monitor.options.time_value import time_value
-from monitor.watch.portfolio.contracts import (
-    Span,
-    deviations,
-    inverse_rows,
-    linear_rows,
-    option_rows,
-    within,
-)
+from monitor.options.time_value import deviation_of, time_value
+from monitor.watch.portfolio.contracts import inverse_rows, linear_rows
 from monitor.watch.portfolio.layout import (
     BASIS_HI,
     BASIS_LO,
@@ -72,15 +65,18 @@ from monitor.watch.portfolio.layout import (
     WORTH_LO,
 )
 from monitor.watch.portfolio.market import Market, Places
-from monitor.watch.portfolio.parameters import YEAR_MS, Buckets, Parameters, next_set
+from monitor.watch.portfolio.options import imply, option_rows, still_in
+from monitor.watch.portfolio.parameters import DAY_MS, YEAR_MS, Buckets, Parameters, next_set
 
 __all__ = ["Ring", "Width"]
 
 Floats = NDArray[np.float64]
 
+_CALM = 0.125
+"""Of the cell's width: how far a price may move until options are looked at again."""
 _MARK = 0.25
 """How far an option's mark may move in a cell that is not a point; its volatility binds first."""
-_ROUNDING = 1e-12
+_ROUNDING = 1e-11
 _PAIRS = (("USDT", "USD"), ("USDT", "USDC"), ("USDC", "USD"))
 
 
@@ -99,7 +95,10 @@ class Ring:
     def __init__(self, market: Market, width: Width) -> None:
         self.market, self.width = market, width
         self.lo, self.hi = np.ones(1), np.ones(1)
-        """By row."""
+        """By row: the cell."""
+        self.safe_lo, self.safe_hi = np.ones(1), np.ones(1)
+        """By row, in the cell: while all prices are in these, the options not `narrow` are in theirs."""
+        self.narrow: set[int] = set()
         self.table = np.zeros((0, CONTRACT))
         self.known = np.zeros(0, dtype=bool)
         self.deviation = np.zeros((0, 2))
@@ -108,6 +107,7 @@ class Ring:
         self.shares = np.zeros((0, BUCKETS, BUCKETS))
         self.scales = np.zeros((0, BUCKETS, 2))
         self.hedges = np.zeros((0, PAIRS, BUCKETS, 2))
+        self._slopes = np.zeros((2, 10))
         self.until: list[int] = []
         """By underlying, as are these: the last moment of the span; -1: not known."""
 
@@ -128,16 +128,73 @@ class Ring:
                 self.known[touched] = False
             self._forget_moments(row, late_only=False)
             return {row}
-        if self._forget_moments(row, late_only=True):
+        if row in market.of_coin and self._forget_moments(row, late_only=True):
             return {row}
-        if touched is None:
-            return set()
-        chosen = touched[self.known[touched] & market.options[touched]]
+        if touched is None or not self.width.price:
+            return set()  # at a point no option's deviation may move at all: its mark's row has told
+        if self.safe_lo[row] <= price <= self.safe_hi[row]:
+            if not self.narrow:
+                return set()
+            chosen = np.array([n for n in touched.tolist() if n in self.narrow], dtype=np.intp)
+        else:
+            self._calm(row)
+            chosen = touched[market.options[touched]]
+        chosen = chosen[self.known[chosen]]
+        return self._verify(chosen) if len(chosen) else set()
+
+    def _calm(self, row: int) -> None:
+        """Take an interval in which a price needs no second look while nobody else leaves his."""
+        price, width = self.market.prices[row], self.width.price * _CALM
+        self.safe_lo[row], self.safe_hi[row] = price * (1.0 - width), price * (1.0 + width)
+
+    def _verify(self, chosen: Places) -> set[int]:
+        """Say whose deviations are in their cells, wherever all prices are in their calm intervals.
+
+        Those that only the present prices prove are looked at with every tick of theirs.
+        """
+        held = self._hold(chosen, self.safe_lo, self.safe_hi)
+        self.narrow.difference_update(chosen[held].tolist())
+        chosen = chosen[~held]
         if not len(chosen):
             return set()
-        gone = chosen[~self._holds(chosen)]
+        prices = self.market.prices
+        held = self._hold(chosen, prices, prices)
+        now = self.market.moments()[self.market.places[chosen, 0]]
+        held |= self.market.expiries[chosen] <= now
+        for place in np.flatnonzero(~held).tolist():
+            held[place] = self._holds_exactly(int(chosen[place]))
+        self.narrow.update(chosen[held].tolist())
+        gone = chosen[~held]
+        self.narrow.difference_update(gone.tolist())
         self.known[gone] = False
-        return {int(mark) for mark in market.places[gone, 1]}
+        return {int(mark) for mark in self.market.places[gone, 1]}
+
+    def _hold(self, chosen: Places, low: Floats, high: Floats) -> NDArray[np.bool_]:
+        market = self.market
+        lows, highs = market.values(low), market.values(high)
+        held = np.zeros(len(chosen), dtype=np.bool_)
+        still_in(
+            market.calls[chosen],
+            market.in_coin[chosen],
+            market.quoted(low, lows, highs, chosen),
+            market.quoted(high, highs, lows, chosen),
+            market.strikes[chosen],
+            low[market.places[chosen, 1]],
+            high[market.places[chosen, 1]],
+            self.deviation[chosen],
+            held,
+        )
+        return held
+
+    def _holds_exactly(self, number: int) -> bool:
+        """Ask again with a time value in which nothing cancels."""
+        low, high = self.deviation[number].tolist()
+        excess, forward, strike = self.market.excess(number)
+        if low > 0.0 and excess < float(time_value(forward, strike, low)) * (1.0 + _ROUNDING):
+            return False
+        if high >= MOST_DEVIATION:
+            return True
+        return excess <= float(time_value(forward, strike, high)) * (1.0 - _ROUNDING)
 
     def _forget_moments(self, row: int, *, late_only: bool) -> bool:
         """Forget the units on the coin that `row` prices, if their time is over or its cell was left."""
@@ -166,7 +223,19 @@ class Ring:
         )
         now = np.array([market.moment(under) for under in range(len(market.coins))])
         found: NDArray[np.bool_] = held | (market.expiries[chosen] <= now[market.places[chosen, 0]])
+        for place in np.flatnonzero(~found).tolist():
+            found[place] = self._holds_exactly(int(chosen[place]))
         return found
+
+    def _holds_exactly(self, number: int) -> bool:
+        """Ask again with a time value in which nothing cancels."""
+        low, high = self.deviation[number].tolist()
+        excess, forward, strike = self.market.excess(number)
+        if low > 0.0 and excess < float(time_value(forward, strike, low)) * (1.0 + _ROUNDING):
+            return False
+        if high >= MOST_DEVIATION:
+            return True
+        return excess <= float(time_value(forward, strike, high)) * (1.0 - _ROUNDING)
 
     def forget(self) -> None:
         """Make everything anew."""
@@ -183,6 +252,7 @@ class Ring:
         market = self.market
         for row in range(len(self.lo), len(market.prices)):
             self.lo, self.hi = np.append(self.lo, 1.0), np.append(self.hi, 1.0)
+            self.safe_lo, self.safe_hi = np.append(self.safe_lo, 1.0), np.append(self.safe_hi, 1.0)
             self._centre(row)
         more = len(market.instruments) - len(self.known)
         if more:
@@ -203,6 +273,7 @@ class Ring:
         if width and row in self.market.marks:
             width = _MARK
         self.lo[row], self.hi[row] = price * (1.0 - width), price * (1.0 + width)
+        self._calm(row)
 
     def ensure(self, wanted: NDArray[np.bool_]) -> None:
         """Make the cells of the contracts wanted that are not known. Their units must have a grid."""
@@ -281,14 +352,14 @@ class Ring:
         calls, in_coin = market.calls[chosen], market.in_coin[chosen]
         values, marks = market.values(market.prices), market.places[chosen, 1]
         forward = market.quoted(market.prices, values, values, chosen)
-        low, high = deviations(
-            calls,
-            in_coin,
-            forward,
-            market.strikes[chosen],
-            market.prices[marks],
-            0.5 * (self.deviation[chosen, 0] + self.deviation[chosen, 1]),
-        )
+        strikes, prices = market.strikes[chosen], market.prices
+        deviation = self.deviation[chosen]
+        imply(calls, in_coin, forward, strikes, prices[marks], deviation)
+        self.deviation[chosen] = deviation
+        for place in np.flatnonzero(~self._hold(chosen, prices, prices)).tolist():
+            found = deviation_of(*market.excess(int(chosen[place])))
+            deviation[place] = found * (1.0 - _ROUNDING), found * (1.0 + _ROUNDING)
+        low, high = deviation[:, 0], deviation[:, 1]
         wide = self.width.volatility
         now = market.moment(under)
         expired = market.expiries[chosen] <= now
@@ -301,30 +372,38 @@ class Ring:
             price = market.prices[row]
             self.lo[row] = price * (1.0 - self.width.price)
             self.hi[row] = price * (1.0 + self.width.price)
+            self._calm(row)
         for row in marks[~loose].tolist():
             self._centre(row)
         quotes = market.places[chosen, 2]
         left = np.maximum(0.0, market.expiries[chosen] - self.until[under]) / YEAR_MS
         years = left, np.maximum(0.0, market.expiries[chosen] - now) / YEAR_MS
-        span = Span(
+        cells = np.empty((len(chosen), 8))
+        cells[:, 0], cells[:, 1] = lows[market.coins[under]], highs[market.coins[under]]
+        cells[:, 2] = market.forwards(self.lo, lows, chosen)
+        cells[:, 3] = market.forwards(self.hi, highs, chosen)
+        cells[:, 4], cells[:, 5] = strikes * lows[quotes], strikes * highs[quotes]
+        cells[:, 6], cells[:, 7] = low, high
+        rows = np.zeros((len(chosen), CONTRACT))
+        option_rows(
             calls,
             in_coin,
-            (float(lows[market.coins[under]]), float(highs[market.coins[under]])),
-            (market.forwards(self.lo, lows, chosen), market.forwards(self.hi, highs, chosen)),
-            (market.strikes[chosen] * lows[quotes], market.strikes[chosen] * highs[quotes]),
-            (low, high),
-            years,
+            cells,
+            np.stack(years, axis=1),
             np.array([one.move for one in buckets]),
-            float(unit.days) * 86_400_000 / YEAR_MS,
+            float(unit.days) * DAY_MS / YEAR_MS,
             parameters.moves,
             np.array([one.tenor_shock for one in buckets]),
             np.array([one.term_shock for one in buckets]),
             float(unit.minimum_charge),
             float(unit.option_minimum or 0),
+            self._slopes,
+            rows,
         )
-        self.table[chosen] = option_rows(span)
+        self.table[chosen] = rows
         self.table[chosen, TENOR] = [one.tenor for one in buckets]
         self.table[chosen, TERM] = [one.term for one in buckets]
+        self.narrow.update(chosen.tolist())
         quoted = (
             market.quoted(self.lo, lows, highs, chosen),
             market.quoted(self.hi, highs, lows, chosen),

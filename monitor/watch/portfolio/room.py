@@ -41,9 +41,10 @@ Floats = NDArray[np.float64]
 Slots = NDArray[np.int64]
 
 WIDTHS = (
-    Width(0.02, 0.10, 1_800_000),
-    Width(0.006, 0.03, 600_000),
-    Width(0.002, 0.01, 180_000),
+    Width(0.02, 0.1, 1_800_000),
+    Width(0.006, 0.03, 900_000),
+    Width(0.002, 0.01, 300_000),
+    Width(0.0006, 0.004, 120_000),
     Width(0.0, 0.0, 0),
 )
 """The cells, the widest first; the last is a point."""
