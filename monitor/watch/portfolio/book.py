@@ -221,7 +221,7 @@ def _serves(legs: dict[str, _Leg], reference: Reference, market: Market) -> bool
         contract = market.contract(name)
         under = int(market.places[contract, 0])
         options[under] = options.get(under, False) or bool(market.options[contract])
-        names.setdefault(under, set()).add(market.legs[contract])
+        names.setdefault(under, set()).add(int(market.legs[contract]))
     for under, has in options.items():
         # Every set that may come into force, so that none must be asked about later.
         for dated in reference.portfolio:

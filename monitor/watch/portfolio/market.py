@@ -53,7 +53,8 @@ class Market:
         self.expiries = np.zeros(0)
         self.places = np.zeros((0, 5), dtype=np.intp)
         """Contract → underlying, row of its mark, quote currency, row and currency of its forward."""
-        self.legs: list[int] = []
+        self.swaps = np.zeros(0, dtype=bool)
+        self.legs = np.zeros(0, dtype=np.int64)
         """MR9."""
         self.marks: dict[int, int] = {}
         """Row of an option's mark → contract."""
@@ -147,7 +148,8 @@ class Market:
         self.expiries = np.append(self.expiries, float(instrument.expiry or 0))
         self.places = np.vstack([self.places, np.array([place])])
         in_usd = instrument.inverse or in_coin or instrument.quote == "USD"
-        self.legs.append(2 if in_usd else _QUOTES.get(instrument.quote, 3))
+        self.legs = np.append(self.legs, 2 if in_usd else _QUOTES.get(instrument.quote, 3))
+        self.swaps = np.append(self.swaps, instrument.kind == "swap")
 
     def _touch_again(self) -> None:
         touched: dict[int, set[int]] = {}

@@ -37,14 +37,19 @@ from monitor.watch.portfolio.layout import (
     VEGA,
 )
 
-__all__ = ["black", "imply", "option_rows", "still_in"]
+__all__ = ["NOISE", "bound_marks", "imply", "option_rows", "still_in", "widen"]
 
 MODEL = 2e-10
 """Relative to the largest price: the decimals' own slack, taken off or not, and their rounding."""
 _ROUNDING = 1e-12
-_NOISE = 2e-14
+NOISE = 2e-14
 """Of a value, relative to forward and strike."""
 _TURNS = 12
+_MOST = 16.0
+"""`MOST_DEVIATION`: a mark that implies it may imply any more."""
+_STRAY = 0.5
+"""Of a cell's width: how far a forward may move before the marks follow."""
+_WIDEST = 6.0
 _FAR = 100.0
 """N(d) is 0 or 1 beyond it, and its density 0, to the last bit of a float."""
 _LEAST = 1e-4
@@ -319,20 +324,67 @@ def imply(
                     break
         sharp = 1.0
         if rise > 0.0:
-            sharp = min(1e-3, max(1e-9, 4.0 * _NOISE * (forward + strike) / (rise * found)))
+            sharp = min(1e-3, max(1e-9, 4.0 * NOISE * (forward + strike) / (rise * found)))
         deviations[n, 0], deviations[n, 1] = found * (1.0 - sharp), found * (1.0 + sharp)
+
+
+@compiled
+def widen(
+    calls: Any, forwards: Any, strikes: Any, deviations: Any, volatility: float, price: float
+) -> None:
+    """Give each deviation its cell: a share of itself, or so much that the forward may stray a little.
+
+    Marks follow their forward late, so that what they imply strays with it: by delta over vega.
+    """
+    for n in range(len(calls)):
+        forward, strike = forwards[n], strikes[n]
+        low, high = deviations[n, 0], deviations[n, 1]
+        if high <= 0.0:
+            deviations[n, 1] = 0.05 * volatility
+            continue
+        middle = 0.5 * (low + high)
+        share = volatility
+        if middle > 0.0:
+            first = math.log(forward / strike) / middle + 0.5 * middle
+            delta = below(first) if calls[n] else below(-first)
+            rise = density(first) * middle
+            strays = _STRAY * price * delta
+            share = min(max(volatility, strays / rise if rise > 0.0 else 1.0), _WIDEST * volatility)
+        deviations[n, 0], deviations[n, 1] = low * (1.0 - share), min(_MOST, high * (1.0 + share))
+
+
+@compiled
+def bound_marks(
+    calls: Any, in_coin: Any, forward_lo: Any, forward_hi: Any, strikes: Any, deviations: Any,
+    mark_lo: Any, mark_hi: Any, found: Any,
+) -> None:
+    """Write the lowest and highest mark: what its deviation makes it, and in its own interval.
+
+    Forward, strike and mark in quote currency (a coin-margined mark in coin).
+    """
+    for n in range(len(calls)):
+        low, high, strike = deviations[n, 0], deviations[n, 1], strikes[n]
+        found[n, 0], found[n, 1] = mark_lo[n], mark_hi[n]
+        if low > 0.0:
+            at = forward_lo[n] if calls[n] else forward_hi[n]
+            worth = black(calls[n], at, strike, low) - NOISE * (at + strike)
+            found[n, 0] = max(mark_lo[n], worth / at if in_coin[n] else worth)
+        if 0.0 < high < _MOST:
+            at = forward_hi[n] if calls[n] else forward_lo[n]
+            worth = black(calls[n], at, strike, high) + NOISE * (at + strike)
+            found[n, 1] = min(mark_hi[n], worth / at if in_coin[n] else worth)
 
 
 @compiled
 def still_in(
     calls: Any, in_coin: Any, forward_lo: Any, forward_hi: Any, strikes: Any, mark_lo: Any,
-    mark_hi: Any, deviations: Any, held: Any,
+    mark_hi: Any, deviations: Any, noise: float, held: Any,
 ) -> None:
     """Say whose implied deviation lies in its bounds wherever forward and mark are in theirs.
 
     Forward, strike and mark in quote currency (a coin-margined mark in coin). The deviation that a
-    mark implies rises with the mark; with the forward a call's falls and a put's rises. A bound that
-    floats cannot tell is not held.
+    mark implies rises with the mark; with the forward a call's falls and a put's rises. What floats
+    cannot tell holds with a `noise` below 0, and does not above.
     """
     for n in range(len(calls)):
         floor = forward_hi[n] if calls[n] else forward_lo[n]
@@ -341,8 +393,8 @@ def still_in(
         found = True
         if low > 0.0:
             price = mark_lo[n] * floor if in_coin[n] else mark_lo[n]
-            found = price - black(calls[n], floor, strike, low) >= _NOISE * (floor + strike)
-        if found and high < 16.0:
+            found = price - black(calls[n], floor, strike, low) >= noise * (floor + strike)
+        if found and high < _MOST:
             price = mark_hi[n] * roof if in_coin[n] else mark_hi[n]
-            found = black(calls[n], roof, strike, high) - price >= _NOISE * (roof + strike)
+            found = black(calls[n], roof, strike, high) - price >= noise * (roof + strike)
         held[n] = found

@@ -26,10 +26,12 @@ from monitor.watch.portfolio.layout import (
     UNDERLYING,
 )
 
-__all__ = ["DAY_MS", "YEAR_MS", "Buckets", "Parameters", "fits", "next_set"]
+__all__ = ["BUCKET", "DAY_MS", "YEAR_MS", "Buckets", "Parameters", "fits", "next_set"]
 
 Floats = NDArray[np.float64]
 YEAR_MS = 365 * DAY_MS
+BUCKET = 7
+"""Columns of an option's buckets."""
 
 
 @dataclass(slots=True)
@@ -100,18 +102,24 @@ def fits(unit: UnitParameters, *, options: bool, names: set[int]) -> bool:
 class Buckets:
     """What an option's days to expiry choose, and until when (epoch ms) they choose the same."""
 
-    __slots__ = ("grid", "move", "tenor", "tenor_shock", "term", "term_shock", "until")
+    __slots__ = ("row", "until")
 
     def __init__(self, grid: Grid, expiry: int, moment: int) -> None:
         unit, days = grid.unit, days_between(moment, expiry)
-        self.grid = grid
         volatility, tenors = unit.volatility_shocks or (), unit.tenors or ()
         terms = unit.rate_shocks or ()
         shock = volatility[bucket_of(volatility, days)]
-        self.move = 1.0 - float(shock.down), 1.0, 1.0 + float(shock.up)
-        self.tenor, self.term = bucket_of(tenors, days), bucket_of(terms, days)
-        self.tenor_shock = float(tenors[self.tenor].shock)
-        self.term_shock = float(terms[self.term].shock)
+        tenor, term = bucket_of(tenors, days), bucket_of(terms, days)
+        self.row = (
+            1.0 - float(shock.down),
+            1.0,
+            1.0 + float(shock.up),
+            float(tenors[tenor].shock),
+            float(terms[term].shock),
+            float(tenor),
+            float(term),
+        )
+        """Factors of the volatility, shocks of MR3 and MR5, their buckets."""
         bounds = [Decimal(0), *(one.days for table in (volatility, tenors, terms) for one in table)]
         turns = [expiry - math.floor(bound * DAY_MS) for bound in bounds]
         self.until = min((turn - 1 for turn in turns if turn > moment), default=1 << 62)

@@ -39,8 +39,6 @@ of the largest price added to each option's radius. Sums add 1e-12 of their gros
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,8 +63,8 @@ from monitor.watch.portfolio.layout import (
     WORTH_LO,
 )
 from monitor.watch.portfolio.market import Market, Places
-from monitor.watch.portfolio.options import imply, option_rows, still_in
-from monitor.watch.portfolio.parameters import DAY_MS, YEAR_MS, Buckets, Parameters, next_set
+from monitor.watch.portfolio.options import NOISE, bound_marks, imply, option_rows, still_in, widen
+from monitor.watch.portfolio.parameters import BUCKET, DAY_MS, YEAR_MS, Buckets, Parameters, next_set
 
 __all__ = ["Ring", "Width"]
 
@@ -102,7 +100,10 @@ class Ring:
         self.table = np.zeros((0, CONTRACT))
         self.known = np.zeros(0, dtype=bool)
         self.deviation = np.zeros((0, 2))
-        self.buckets: list[Buckets | None] = []
+        self.buckets = np.zeros((0, BUCKET))
+        self.bucket_until = np.zeros(0, dtype=np.int64)
+        self.bucket_set = np.zeros(0, dtype=np.int64)
+        """Whose parameters they are of."""
         self.under = np.zeros((0, UNDERLYING))
         self.shares = np.zeros((0, BUCKETS, BUCKETS))
         self.scales = np.zeros((0, BUCKETS, 2))
@@ -152,16 +153,17 @@ class Ring:
 
         Those that only the present prices prove are looked at with every tick of theirs.
         """
-        held = self._hold(chosen, self.safe_lo, self.safe_hi)
+        held = self._hold(chosen, self.safe_lo, self.safe_hi, NOISE)
         self.narrow.difference_update(chosen[held].tolist())
         chosen = chosen[~held]
         if not len(chosen):
             return set()
         prices = self.market.prices
-        held = self._hold(chosen, prices, prices)
+        held = self._hold(chosen, prices, prices, NOISE)
+        perhaps = ~held & self._hold(chosen, prices, prices, -NOISE)
         now = self.market.moments()[self.market.places[chosen, 0]]
         held |= self.market.expiries[chosen] <= now
-        for place in np.flatnonzero(~held).tolist():
+        for place in np.flatnonzero(perhaps).tolist():
             held[place] = self._holds_exactly(int(chosen[place]))
         self.narrow.update(chosen[held].tolist())
         gone = chosen[~held]
@@ -169,7 +171,9 @@ class Ring:
         self.known[gone] = False
         return {int(mark) for mark in self.market.places[gone, 1]}
 
-    def _hold(self, chosen: Places, low: Floats, high: Floats) -> NDArray[np.bool_]:
+    def _hold(
+        self, chosen: Places, low: Floats, high: Floats, noise: float
+    ) -> NDArray[np.bool_]:
         market = self.market
         lows, highs = market.values(low), market.values(high)
         held = np.zeros(len(chosen), dtype=np.bool_)
@@ -182,6 +186,7 @@ class Ring:
             low[market.places[chosen, 1]],
             high[market.places[chosen, 1]],
             self.deviation[chosen],
+            noise,
             held,
         )
         return held
@@ -241,7 +246,7 @@ class Ring:
         """Make everything anew."""
         self.known[:] = False
         self.until = [-1] * len(self.until)
-        self.buckets = [None] * len(self.buckets)
+        self.bucket_set[:] = 0
         for row in range(1, len(self.lo)):
             self._centre(row)
 
@@ -259,7 +264,9 @@ class Ring:
             self.table = np.vstack([self.table, np.zeros((more, CONTRACT))])
             self.known = np.append(self.known, np.zeros(more, dtype=bool))
             self.deviation = np.vstack([self.deviation, np.zeros((more, 2))])
-            self.buckets += [None] * more
+            self.buckets = np.vstack([self.buckets, np.zeros((more, BUCKET))])
+            self.bucket_until = np.append(self.bucket_until, np.zeros(more, dtype=np.int64))
+            self.bucket_set = np.append(self.bucket_set, np.zeros(more, dtype=np.int64))
         more = len(market.coins) - len(self.until)
         if more:
             self.under = np.vstack([self.under, np.zeros((more, UNDERLYING))])
@@ -333,16 +340,13 @@ class Ring:
         """MR4's share by what is left to expiry, and MR9's leg."""
         market, unit = self.market, parameters.grid.unit
         yearly, now, until = float(unit.basis_yearly), market.moment(under), self.until[under]
-        for number in chosen.tolist():
-            self.table[number, LEG] = market.legs[number]
-            if market.instruments[number].kind == "swap":
-                self.table[number, BASIS_LO] = self.table[number, BASIS_HI] = float(
-                    unit.basis_perpetual
-                )
-                continue
-            expiry = market.expiries[number]
-            self.table[number, BASIS_LO] = yearly * max(0.0, expiry - until) / YEAR_MS
-            self.table[number, BASIS_HI] = yearly * max(0.0, expiry - now) / YEAR_MS
+        self.table[chosen, LEG] = market.legs[chosen]
+        left_lo = np.maximum(0.0, market.expiries[chosen] - until) * (yearly / YEAR_MS)
+        left_hi = np.maximum(0.0, market.expiries[chosen] - now) * (yearly / YEAR_MS)
+        perpetual = float(unit.basis_perpetual)
+        swaps = market.swaps[chosen]
+        self.table[chosen, BASIS_LO] = np.where(swaps, perpetual, left_lo)
+        self.table[chosen, BASIS_HI] = np.where(swaps, perpetual, left_hi)
 
     def _make_options(
         self, under: int, chosen: Places, parameters: Parameters, lows: Floats, highs: Floats
@@ -356,17 +360,16 @@ class Ring:
         deviation = self.deviation[chosen]
         imply(calls, in_coin, forward, strikes, prices[marks], deviation)
         self.deviation[chosen] = deviation
-        for place in np.flatnonzero(~self._hold(chosen, prices, prices)).tolist():
+        for place in np.flatnonzero(~self._hold(chosen, prices, prices, NOISE)).tolist():
             found = deviation_of(*market.excess(int(chosen[place])))
             deviation[place] = found * (1.0 - _ROUNDING), found * (1.0 + _ROUNDING)
-        low, high = deviation[:, 0], deviation[:, 1]
-        wide = self.width.volatility
+        if self.width.volatility:
+            widen(calls, forward, strikes, deviation, self.width.volatility, self.width.price)
         now = market.moment(under)
         expired = market.expiries[chosen] <= now
-        high = np.where(high > 0.0, high * (1.0 + wide), 0.05 * wide)
-        low = np.where(expired, 0.0, low * (1.0 - wide))
-        high = np.where(expired, 0.0, np.minimum(high, MOST_DEVIATION))
-        self.deviation[chosen, 0], self.deviation[chosen, 1] = low, high
+        deviation[expired] = 0.0
+        self.deviation[chosen] = deviation
+        low, high = deviation[:, 0], deviation[:, 1]
         loose = expired | (low <= 0.0) | (high >= MOST_DEVIATION)
         for row in marks[loose].tolist():
             price = market.prices[row]
@@ -390,56 +393,40 @@ class Ring:
             in_coin,
             cells,
             np.stack(years, axis=1),
-            np.array([one.move for one in buckets]),
+            buckets[:, :3],
             float(unit.days) * DAY_MS / YEAR_MS,
             parameters.moves,
-            np.array([one.tenor_shock for one in buckets]),
-            np.array([one.term_shock for one in buckets]),
+            buckets[:, 3],
+            buckets[:, 4],
             float(unit.minimum_charge),
             float(unit.option_minimum or 0),
             self._slopes,
             rows,
         )
         self.table[chosen] = rows
-        self.table[chosen, TENOR] = [one.tenor for one in buckets]
-        self.table[chosen, TERM] = [one.term for one in buckets]
+        self.table[chosen, TENOR], self.table[chosen, TERM] = buckets[:, 5], buckets[:, 6]
         self.narrow.update(chosen.tolist())
-        quoted = (
+        bounds = np.empty((len(chosen), 2))
+        bound_marks(
+            calls,
+            in_coin,
             market.quoted(self.lo, lows, highs, chosen),
             market.quoted(self.hi, highs, lows, chosen),
+            strikes,
+            deviation,
+            self.lo[marks],
+            self.hi[marks],
+            bounds,
         )
-        self._bound_marks(chosen, quoted, low, high)
+        self.table[chosen, WORTH_LO], self.table[chosen, WORTH_HI] = bounds[:, 0], bounds[:, 1]
 
-    def _bound_marks(
-        self, chosen: Places, forward: tuple[Floats, Floats], low: Floats, high: Floats
-    ) -> None:
-        """A mark is what its deviation makes it, and in its own interval."""
-        market = self.market
-        calls, in_coin, strike = market.calls[chosen], market.in_coin[chosen], market.strikes[chosen]
-        rows = market.places[chosen, 1]
-        bounds = []
-        for side, deviation in ((0, low), (1, high)):
-            at = np.where(calls, forward[side], forward[1 - side])
-            inside = np.maximum(np.where(calls, at - strike, strike - at), 0.0)
-            worth = inside + time_value(at, strike, deviation)
-            bounds.append(np.where(in_coin, worth / at, worth))
-        rounding = _ROUNDING * np.where(in_coin, 1.0, np.maximum(forward[1], strike))
-        least = np.where(low <= 0.0, 0.0, bounds[0] - rounding)
-        most = np.where(high >= MOST_DEVIATION, np.inf, bounds[1] + rounding)
-        expired = (low <= 0.0) & (high <= 0.0)
-        most = np.where(expired, np.inf, most)
-        self.table[chosen, WORTH_LO] = np.maximum(least, self.lo[rows])
-        self.table[chosen, WORTH_HI] = np.minimum(most, self.hi[rows])
-
-    def _buckets(self, under: int, chosen: Places, parameters: Parameters) -> Sequence[Buckets]:
+    def _buckets(self, under: int, chosen: Places, parameters: Parameters) -> Floats:
         """Find the buckets of options; the span of moments ends where one leaves its own."""
         market, moment = self.market, self.market.moment(under)
-        found = []
-        for number in chosen.tolist():
-            known = self.buckets[number]
-            if known is None or known.until < moment or known.grid is not parameters.grid:
-                known = Buckets(parameters.grid, int(market.expiries[number]), moment)
-                self.buckets[number] = known
-            self.until[under] = min(self.until[under], known.until)
-            found.append(known)
-        return found
+        old = (self.bucket_until[chosen] < moment) | (self.bucket_set[chosen] != id(parameters))
+        for number in chosen[old].tolist():
+            found = Buckets(parameters.grid, int(market.expiries[number]), moment)
+            self.buckets[number] = found.row
+            self.bucket_until[number], self.bucket_set[number] = found.until, id(parameters)
+        self.until[under] = min(self.until[under], int(self.bucket_until[chosen].min()))
+        return self.buckets[chosen]

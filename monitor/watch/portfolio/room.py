@@ -45,6 +45,7 @@ WIDTHS = (
     Width(0.006, 0.03, 900_000),
     Width(0.002, 0.01, 300_000),
     Width(0.0006, 0.004, 120_000),
+    Width(0.00015, 0.001, 60_000),
     Width(0.0, 0.0, 0),
 )
 """The cells, the widest first; the last is a point."""
