@@ -22,9 +22,10 @@ from monitor.watch.portfolio.layout import (
     R_COIN,
     R_DELTA,
     R_GAIN,
+    R_WORTH,
+    S_GAIN,
     SCENARIOS,
-    WORTH_HI,
-    WORTH_LO,
+    WORTH,
 )
 
 __all__ = ["inverse_rows", "linear_rows"]
@@ -49,12 +50,14 @@ def linear_rows(
     gains = middle * shocks
     rows[:, :SCENARIOS] = np.tile(gains[:POINTS], 3)
     rows[:, SCENARIOS:DECAY] = gains[POINTS:]
-    rows[:, R_GAIN] = (radius + _ROUNDING * middle) * np.abs(shocks).max()
+    rows[:, R_GAIN] = _ROUNDING * middle * np.abs(shocks).max()
+    rows[:, S_GAIN : S_GAIN + SCENARIOS] = np.tile(radius * shocks[:POINTS], 3)
+    rows[:, S_GAIN + SCENARIOS : S_GAIN + DECAY] = radius * shocks[POINTS:]
     rows[:, COIN] = 1.0
     rows[:, DELTA], rows[:, R_DELTA] = _ball(*usd)
     rows[:, LEAST_LO], rows[:, LEAST_HI] = usd[0] * minimum, usd[1] * minimum
     rows[:, NOTIONAL_LO], rows[:, NOTIONAL_HI] = usd
-    rows[:, WORTH_LO], rows[:, WORTH_HI] = mark
+    rows[:, WORTH], rows[:, R_WORTH] = _ball(*mark)
     return rows
 
 
@@ -74,7 +77,7 @@ def inverse_rows(
     rows[:, DELTA] = 1.0
     rows[:, LEAST_LO] = rows[:, LEAST_HI] = minimum
     rows[:, NOTIONAL_LO] = rows[:, NOTIONAL_HI] = 1.0
-    rows[:, WORTH_LO], rows[:, WORTH_HI] = -1.0 / mark[0], -1.0 / mark[1]
+    rows[:, WORTH], rows[:, R_WORTH] = _ball(-1.0 / mark[0], -1.0 / mark[1])
     return rows
 
 

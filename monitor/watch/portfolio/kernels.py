@@ -10,6 +10,7 @@ from typing import Any
 
 from monitor.watch.compiled import compiled
 from monitor.watch.portfolio.layout import (
+    APART,
     AUTO_BORROW,
     BASIS_HI,
     BASIS_LO,
@@ -25,6 +26,8 @@ from monitor.watch.portfolio.layout import (
     EXTREME,
     EXTREME_SHARE,
     EXTREMES,
+    F_GAIN,
+    F_WORTH,
     H_BORROW,
     H_BY_VALUE,
     H_COUNTS,
@@ -74,15 +77,18 @@ from monitor.watch.portfolio.layout import (
     R_GAIN,
     R_RHO,
     R_VEGA,
+    R_WORTH,
     REQUIREMENT_HI,
     REQUIREMENT_LO,
     RHO,
+    S_GAIN,
     SCALES,
     SCENARIOS,
     SHOCKS,
     SHORT,
     SPOT_TAKER,
     STEEPEST,
+    STILL,
     SURE,
     TENOR,
     TENORS,
@@ -96,8 +102,7 @@ from monitor.watch.portfolio.layout import (
     UNITS_BEGIN,
     UNITS_END,
     VEGA,
-    WORTH_HI,
-    WORTH_LO,
+    WORTH,
     ZONE,
 )
 
@@ -108,7 +113,13 @@ ROUNDING = 1e-12
 
 _RHO = MOVES + BUCKETS
 _LEG = MOVES + 2 * BUCKETS
-SCRATCH = _LEG + 4
+_INDEX = _LEG + 4
+"""How far each gain moves with the index, in all."""
+_FORWARD = _INDEX + MOVES
+"""With the forward of the expiry at hand."""
+_OFF = _FORWARD + MOVES
+"""With all forwards, and beyond all slopes."""
+SCRATCH = _OFF + MOVES
 
 
 @compiled
@@ -171,6 +182,14 @@ def hedges(sums: Any, radius: float, under: Any, tables: Any) -> tuple[float, fl
 
 
 @compiled
+def settle_forward(sums: Any) -> None:
+    """An expiry's forward moves all that goes by it at once: what is long and short offsets."""
+    for k in range(MOVES):
+        sums[_OFF + k] += abs(sums[_FORWARD + k])
+        sums[_FORWARD + k] = 0.0
+
+
+@compiled
 def bound_unit(
     legs: Any,
     amounts: Any,
@@ -186,8 +205,9 @@ def bound_unit(
     scale: Any,
     tables: Any,
     sums: Any,
+    point: bool,
 ) -> tuple[float, float]:
-    """Return the unit's maintenance from … to.
+    """Return the unit's maintenance from … to. `point`: no price moves, so nothing goes by slopes.
 
     `filled`: 0 no orders, 1 buys, 2 sells. `sums` is scratch.
     """
@@ -209,6 +229,9 @@ def bound_unit(
         i, size = legs[j, L_CONTRACT], abs(net)
         for k in range(MOVES):
             sums[k] += net * contracts[i, k]
+        if not point:
+            for k in range(MOVES):
+                sums[_INDEX + k] += net * contracts[i, S_GAIN + k]
         r_gain += size * contracts[i, R_GAIN]
         coin += net * contracts[i, COIN]
         r_coin += size * contracts[i, R_COIN]
@@ -229,12 +252,22 @@ def bound_unit(
         if legs[j, L_GROUP] != group:
             basis_lo += max(0.0, abs(g_delta) - g_radius) * g_lo
             basis_hi += (abs(g_delta) + g_radius) * g_hi
+            if not point:
+                settle_forward(sums)
             group, g_delta, g_radius = legs[j, L_GROUP], 0.0, 0.0
             g_lo, g_hi = contracts[i, BASIS_LO], contracts[i, BASIS_HI]
+        if not point and contracts[i, APART] > 0.0:
+            for k in range(MOVES):
+                sums[_FORWARD + k] += net * contracts[i, F_GAIN + k]
         g_delta += delta
         g_radius += r_delta
     basis_lo += max(0.0, abs(g_delta) - g_radius) * g_lo
     basis_hi += (abs(g_delta) + g_radius) * g_hi
+
+    if not point:
+        settle_forward(sums)
+    for k in range(MOVES):
+        sums[_OFF + k] += r_gain + abs(sums[_INDEX + k])
 
     used_lo = in_use(spot_lo, coin + r_coin, cap)
     used_hi = in_use(spot_hi, coin - r_coin, cap)
@@ -242,23 +275,21 @@ def bound_unit(
     usd_hi = used_hi * (under[INDEX_HI] if used_hi > 0.0 else under[INDEX_LO])
     usd, r_usd = 0.5 * (usd_lo + usd_hi), 0.5 * (usd_hi - usd_lo)
 
-    loss = 0.0
+    worst_lo = worst_hi = 0.0
     for k in range(SCENARIOS):
-        loss = max(loss, -(sums[k] + usd * under[SHOCKS + k % POINTS]))
-    radius = r_gain + r_usd * under[SHOCKS + POINTS - 1]
-    worst_lo, worst_hi = loss - radius, loss + radius
-    loss = max(
-        0.0,
-        -(sums[EXTREME] + usd * under[EXTREMES]),
-        -(sums[EXTREME + 1] + usd * under[EXTREMES + 1]),
-    )
-    radius = r_gain + r_usd * under[EXTREMES + 1]
-    worst_lo = max(worst_lo, under[EXTREME_SHARE] * (loss - radius))
-    worst_hi = max(worst_hi, under[EXTREME_SHARE] * (loss + radius))
-    for k in range(3):
-        worst_lo = max(worst_lo, -sums[DECAY + k] - r_gain)
-        worst_hi = max(worst_hi, -sums[DECAY + k] + r_gain)
-    worst_lo = max(0.0, worst_lo)
+        shock = under[SHOCKS + k % POINTS]
+        loss, off = -(sums[k] + usd * shock), sums[_OFF + k] + r_usd * abs(shock)
+        if k != STILL:
+            worst_lo, worst_hi = max(worst_lo, loss - off), max(worst_hi, loss + off)
+    for k in range(2):
+        shock = under[EXTREMES + k]
+        loss = -(sums[EXTREME + k] + usd * shock)
+        off = sums[_OFF + EXTREME + k] + r_usd * abs(shock)
+        worst_lo = max(worst_lo, under[EXTREME_SHARE] * (loss - off))
+        worst_hi = max(worst_hi, under[EXTREME_SHARE] * (loss + off))
+    for k in range(DECAY, DECAY + 3):
+        worst_lo = max(worst_lo, -sums[k] - sums[_OFF + k])
+        worst_hi = max(worst_hi, -sums[k] + sums[_OFF + k])
 
     volatility = offset(sums, MOVES, int(under[TENORS]), shares)
     rates = 0.0
@@ -334,10 +365,12 @@ def bound_accounts(
     coins: Any,
     sums: Any,
     found: Any,
+    point: bool,
 ) -> None:
     """Write each account's figures into `found`, one row a slot, and the zone if it is sure.
 
-    `coins` (lo and hi of linear equity and of options, by holding) and `sums` are scratch.
+    `coins` (by holding: lo and hi of linear equity and of options, gross, what moves with forwards)
+    and `sums` are scratch. `point`: no price moves.
     """
     for n in range(len(slots)):
         slot = slots[n]
@@ -345,21 +378,29 @@ def bound_accounts(
         l_begin, l_end = accounts[slot, LEGS_BEGIN], accounts[slot, LEGS_END]
         taker, own_taker = rates[slot, SPOT_TAKER], rates[slot, DERIVATIVE_TAKER]
         for h in range(h_end - h_begin):
-            for k in range(5):
+            for k in range(6):
                 coins[h, k] = 0.0
+        group, settle, strays = -2, 0, 0.0
         equity_lo = equity_hi = requirement_lo = requirement_hi = 0.0
         need_lo = need_hi = gross = 0.0
         sure = True
         for j in range(l_begin, l_end):
             i, h, net = legs[j, L_CONTRACT], legs[j, L_HOLDING], amounts[j, LF_NET]
-            low, high = contracts[i, WORTH_LO], contracts[i, WORTH_HI]
+            worth, off = net * contracts[i, WORTH], abs(net) * contracts[i, R_WORTH]
             place = 2 if contracts[i, OPTION] > 0.0 else 0
-            coins[h, place] += net * (low if net > 0.0 else high)
-            coins[h, place + 1] += net * (high if net > 0.0 else low)
-            coins[h, 4] += abs(net) * max(abs(low), abs(high))
+            coins[h, place] += worth - off
+            coins[h, place + 1] += worth + off
+            coins[h, 4] += abs(worth) + off
+            if contracts[i, F_WORTH] != 0.0:
+                # one forward for all of an expiry; each expiry's by itself
+                if legs[j, L_GROUP] != group or h != settle:
+                    coins[settle, 5] += abs(strays)
+                    group, settle, strays = legs[j, L_GROUP], h, 0.0
+                strays += net * contracts[i, F_WORTH]
             charged = amounts[j, LF_CHARGED] * own_taker
             requirement_lo += charged * contracts[i, NOTIONAL_LO]
             requirement_hi += charged * contracts[i, NOTIONAL_HI]
+        coins[settle, 5] += abs(strays)
         for h in range(h_end - h_begin):
             row = h_begin + h
             p_lo = price_lo[holdings[row, H_CURRENCY]]
@@ -368,8 +409,8 @@ def bound_accounts(
             rounding = ROUNDING * coins[h, 4]
             coins[h, 0] += balances[row, HF_NET] - rounding
             coins[h, 1] += balances[row, HF_NET] + rounding
-            e_lo = coins[h, 0] + coins[h, 2] - rounding
-            e_hi = coins[h, 1] + coins[h, 3] + rounding
+            e_lo = coins[h, 0] + coins[h, 2] - coins[h, 5] - rounding
+            e_hi = coins[h, 1] + coins[h, 3] + coins[h, 5] + rounding
             counts, by_value = holdings[row, H_COUNTS] != 0, holdings[row, H_BY_VALUE] != 0
             d_begin, d_end = holdings[row, H_DISCOUNT], holdings[row, H_DISCOUNT + 1]
             last, fees = balances[row, HF_LAST_RATE], balances[row, HF_FEES]
@@ -427,6 +468,7 @@ def bound_accounts(
                     scales[place],
                     tables[place],
                     sums,
+                    point,
                 )
                 if filled == 0:
                     plain_lo, plain_hi = low, high

@@ -18,7 +18,7 @@ STILL: Final = POINTS + POINTS // 2
 """The scenario in which nothing moves: its gain is 0."""
 
 R_GAIN: Final = MOVES
-"""How far any of the gains may be off."""
+"""How far any of the gains may be off, beyond its slopes."""
 COIN: Final = MOVES + 1
 """Delta in coin, then its radius."""
 R_COIN: Final = MOVES + 2
@@ -38,9 +38,9 @@ BASIS_LO: Final = MOVES + 11
 BASIS_HI: Final = MOVES + 12
 NOTIONAL_LO: Final = MOVES + 13
 NOTIONAL_HI: Final = MOVES + 14
-WORTH_LO: Final = MOVES + 15
-"""What it adds to the equity of its settle currency, but for what it was entered at."""
-WORTH_HI: Final = MOVES + 16
+WORTH: Final = MOVES + 15
+"""What it adds to the equity of its settle currency, but for what it was entered at; its radius."""
+R_WORTH: Final = MOVES + 16
 TENOR: Final = MOVES + 17
 """Bucket of MR3."""
 TERM: Final = MOVES + 18
@@ -49,7 +49,15 @@ LEG: Final = MOVES + 19
 """MR9: 0 USDT, 1 USDC, 2 USD, 3 none of them."""
 OPTION: Final = MOVES + 20
 """1 of an option."""
-CONTRACT: Final = MOVES + 21
+F_WORTH: Final = MOVES + 21
+"""Slope of the worth in its forward, × the forward's radius; `R_WORTH` is beyond it."""
+APART: Final = MOVES + 22
+"""1 where the forward is not the index."""
+S_GAIN: Final = MOVES + 23
+"""Slopes of the gains in the index, × its radius; `R_GAIN` is beyond them."""
+F_GAIN: Final = S_GAIN + MOVES
+"""The same in its forward, where that is not the index."""
+CONTRACT: Final = F_GAIN + MOVES
 
 # -- one underlying --------------------------------------------------------------------------------
 

@@ -62,6 +62,8 @@ class Market:
         """Row → contracts whose risk it moves, their own marks included."""
         self.of_coin: set[int] = set()
         """Rows that an underlying is priced by: moments go by them."""
+        self.quotes: set[int] = set()
+        """Rows of quote currencies alone."""
         self.parameters: dict[int, Parameters] = {}
         self.of: list[list[int]] = []
         """Underlying → its contracts."""
@@ -157,6 +159,7 @@ class Market:
             for row in self.rows_of_contract(number):
                 touched.setdefault(row, set()).add(number)
         self.of_coin = self.rows_of(self.coins)
+        self.quotes = self.rows_of(self.places[:, 2].tolist()) - self.of_coin
         self.touched = {row: np.array(sorted(numbers)) for row, numbers in touched.items()}
 
     def rows_of(self, currencies: Iterable[int]) -> set[int]:

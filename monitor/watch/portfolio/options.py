@@ -17,10 +17,13 @@ from typing import Any
 
 from monitor.watch.compiled import compiled
 from monitor.watch.portfolio.layout import (
+    APART,
     COIN,
     DECAY,
     DELTA,
     EXTREME,
+    F_GAIN,
+    F_WORTH,
     LEAST_HI,
     LEAST_LO,
     NOTIONAL_HI,
@@ -32,9 +35,12 @@ from monitor.watch.portfolio.layout import (
     R_GAIN,
     R_RHO,
     R_VEGA,
+    R_WORTH,
     RHO,
+    S_GAIN,
     STILL,
     VEGA,
+    WORTH,
 )
 
 __all__ = ["NOISE", "bound_marks", "imply", "option_rows", "still_in", "widen"]
@@ -42,6 +48,8 @@ __all__ = ["NOISE", "bound_marks", "imply", "option_rows", "still_in", "widen"]
 MODEL = 2e-10
 """Relative to the largest price: the decimals' own slack, taken off or not, and their rounding."""
 _ROUNDING = 1e-12
+_SLOPE = 1e-9
+"""Rounding of slopes, relative."""
 NOISE = 2e-14
 """Of a value, relative to forward and strike."""
 _TURNS = 12
@@ -194,21 +202,28 @@ def worth(
 
 
 @compiled
-def radius_of(still: Any, moved: Any, cell: Any, fading: float) -> float:
-    """Return how far a gain may be off, given the slopes of both worths."""
-    index = 0.5 * (cell[1] - cell[0]) * apart(moved[2], moved[3], still[2], still[3])
-    forward = 0.5 * (cell[3] - cell[2]) * apart(moved[0], moved[1], still[0], still[1])
-    strike = 0.5 * (cell[5] - cell[4]) * apart(moved[4], moved[5], still[4], still[5])
-    deviation = 0.5 * (cell[7] - cell[6]) * apart(moved[6], moved[7], still[6], still[7])
-    return (index + forward + strike + deviation + fading * moved[9]) * (1.0 + 1e-9)
+def spread(still: Any, moved: Any, cell: Any, fading: float, by_index: bool, row: Any, k: int) -> float:
+    """Write a gain's slopes in index and forward; return how far it may be off beyond them."""
+    r_index, r_forward = 0.5 * (cell[1] - cell[0]), 0.5 * (cell[3] - cell[2])
+    i_lo, i_hi = moved[2] - still[3], moved[3] - still[2]
+    f_lo, f_hi = moved[0] - still[1], moved[1] - still[0]
+    slope_i, slope_f = 0.5 * (i_lo + i_hi) * r_index, 0.5 * (f_lo + f_hi) * r_forward
+    row[S_GAIN + k] = slope_i + slope_f if by_index else slope_i
+    row[F_GAIN + k] = 0.0 if by_index else slope_f
+    off = 0.5 * (i_hi - i_lo) * r_index + 0.5 * (f_hi - f_lo) * r_forward
+    off += 0.5 * (cell[5] - cell[4]) * apart(moved[4], moved[5], still[4], still[5])
+    off += 0.5 * (cell[7] - cell[6]) * apart(moved[6], moved[7], still[6], still[7])
+    off += fading * moved[9] + _SLOPE * (abs(slope_i) + abs(slope_f))
+    return off * (1.0 + _SLOPE)
 
 
 @compiled
 def option_row(
     call: bool, in_coin: bool, cell: Any, t_lo: float, t_hi: float, moves: Any, passing: float,
     shocks: Any, tenor_shock: float, term_shock: float, minimum: float, option_minimum: float,
-    still: Any, moved: Any, row: Any,
+    by_index: bool, mark_lo: float, mark_hi: float, still: Any, moved: Any, row: Any,
 ) -> None:
+    """Write one contract's row; `by_index`: its forward is the index, so that both move as one."""
     i_lo, i_hi, f_lo, f_hi, k_lo, k_hi, s_lo, s_hi = cell
     index, forward = 0.5 * (i_lo + i_hi), 0.5 * (f_lo + f_hi)
     strike, deviation = 0.5 * (k_lo + k_hi), 0.5 * (s_lo + s_hi)
@@ -240,7 +255,8 @@ def option_row(
             known = known and slopes(
                 call, in_coin, shocks[k], moves[v], cell, 1.0, 1.0, moved
             )
-            radius = max(radius, radius_of(still, moved, cell, 0.0))
+            place = EXTREME + k - POINTS if k >= POINTS else v * POINTS + k
+            radius = max(radius, spread(still, moved, cell, 0.0, by_index, row, place))
         row[DECAY + v] = worth(
             call, in_coin, index, forward, strike, deviation * moves[v] * fade, 0.0
         ) - now
@@ -248,7 +264,7 @@ def option_row(
             known = known and slopes(
                 call, in_coin, 0.0, moves[v], cell, fade_lo, fade_hi, moved
             )
-            radius = max(radius, radius_of(still, moved, cell, r_fade))
+            radius = max(radius, spread(still, moved, cell, r_fade, by_index, row, DECAY + v))
     row[R_GAIN] = radius + scale if known else _BLIND
 
     x_lo, x_hi = math.log(f_lo / k_hi), math.log(f_hi / k_lo)
@@ -278,13 +294,24 @@ def option_row(
     row[LEAST_HI] = max(size_hi + scale, i_hi * option_minimum) + scale
     row[NOTIONAL_LO], row[NOTIONAL_HI] = i_lo, i_hi
     row[OPTION] = 1.0
+    row[APART] = 0.0 if by_index else 1.0
+    row[WORTH], row[R_WORTH] = 0.5 * (mark_lo + mark_hi), 0.5 * (mark_hi - mark_lo)
+    if in_coin and not point and s_lo > 0.0 and s_hi < _MOST:
+        # K N(±d2) / F² of the value in coin, a slope in the forward; in K ∓N(±d2) / F, in s n(d1)
+        near = black(call, forward, strike, deviation) / forward
+        h_lo, h_hi = still[0] / i_hi, still[1] / i_lo
+        r_forward = 0.5 * (f_hi - f_lo)
+        off = 0.5 * (h_hi - h_lo) * r_forward + 0.5 * (s_hi - s_lo) * bell_hi
+        off += 0.5 * (k_hi - k_lo) * max(abs(still[4]), abs(still[5])) / i_lo
+        row[WORTH], row[F_WORTH] = near, 0.5 * (h_lo + h_hi) * r_forward
+        row[R_WORTH] = (off + _SLOPE * abs(row[F_WORTH])) * (1.0 + _SLOPE) + _ROUNDING
 
 
 @compiled
 def option_rows(
     calls: Any, in_coin: Any, cells: Any, years: Any, moves: Any, passing: float, shocks: Any,
-    tenor_shocks: Any, term_shocks: Any, minimum: float, option_minimum: float, scratch: Any,
-    rows: Any,
+    tenor_shocks: Any, term_shocks: Any, minimum: float, option_minimum: float, by_index: Any,
+    marks: Any, scratch: Any, rows: Any,
 ) -> None:
     """Write one row a contract; what goes by instrument alone is left as it is.
 
@@ -295,7 +322,8 @@ def option_rows(
     for n in range(len(calls)):
         option_row(
             calls[n], in_coin[n], cells[n], years[n, 0], years[n, 1], moves[n], passing, shocks,
-            tenor_shocks[n], term_shocks[n], minimum, option_minimum, scratch[0], scratch[1], rows[n],
+            tenor_shocks[n], term_shocks[n], minimum, option_minimum, by_index[n], marks[n, 0],
+            marks[n, 1], scratch[0], scratch[1], rows[n],
         )
 
 

@@ -59,8 +59,6 @@ from monitor.watch.portfolio.layout import (
     TENOR,
     TERM,
     UNDERLYING,
-    WORTH_HI,
-    WORTH_LO,
 )
 from monitor.watch.portfolio.market import Market, Places
 from monitor.watch.portfolio.options import NOISE, bound_marks, imply, option_rows, still_in, widen
@@ -72,6 +70,8 @@ Floats = NDArray[np.float64]
 
 _CALM = 0.125
 """Of the cell's width: how far a price may move until options are looked at again."""
+_QUOTE = 0.125
+"""What contracts are quoted in stands still beside what they are on."""
 _MARK = 0.25
 """How far an option's mark may move in a cell that is not a point; its volatility binds first."""
 _ROUNDING = 1e-11
@@ -279,6 +279,8 @@ class Ring:
         price, width = self.market.prices[row], self.width.price
         if width and row in self.market.marks:
             width = _MARK
+        elif row in self.market.quotes:
+            width *= _QUOTE
         self.lo[row], self.hi[row] = price * (1.0 - width), price * (1.0 + width)
         self._calm(row)
 
@@ -387,6 +389,18 @@ class Ring:
         cells[:, 3] = market.forwards(self.hi, highs, chosen)
         cells[:, 4], cells[:, 5] = strikes * lows[quotes], strikes * highs[quotes]
         cells[:, 6], cells[:, 7] = low, high
+        bounds = np.empty((len(chosen), 2))
+        bound_marks(
+            calls,
+            in_coin,
+            market.quoted(self.lo, lows, highs, chosen),
+            market.quoted(self.hi, highs, lows, chosen),
+            strikes,
+            deviation,
+            self.lo[marks],
+            self.hi[marks],
+            bounds,
+        )
         rows = np.zeros((len(chosen), CONTRACT))
         option_rows(
             calls,
@@ -400,25 +414,14 @@ class Ring:
             buckets[:, 4],
             float(unit.minimum_charge),
             float(unit.option_minimum or 0),
+            market.places[chosen, 3] == 0,
+            bounds,
             self._slopes,
             rows,
         )
         self.table[chosen] = rows
         self.table[chosen, TENOR], self.table[chosen, TERM] = buckets[:, 5], buckets[:, 6]
         self.narrow.update(chosen.tolist())
-        bounds = np.empty((len(chosen), 2))
-        bound_marks(
-            calls,
-            in_coin,
-            market.quoted(self.lo, lows, highs, chosen),
-            market.quoted(self.hi, highs, lows, chosen),
-            strikes,
-            deviation,
-            self.lo[marks],
-            self.hi[marks],
-            bounds,
-        )
-        self.table[chosen, WORTH_LO], self.table[chosen, WORTH_HI] = bounds[:, 0], bounds[:, 1]
 
     def _buckets(self, under: int, chosen: Places, parameters: Parameters) -> Floats:
         """Find the buckets of options; the span of moments ends where one leaves its own."""

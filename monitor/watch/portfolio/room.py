@@ -77,7 +77,7 @@ class PortfolioWatch:
         self._stands = np.zeros((1024, 2), dtype=np.int64)
         """Slot → zone and OC-1; zone -1 where floats were not sure."""
         self._looks = 0
-        self._coins = np.zeros((MOST_HOLDINGS, 5))
+        self._coins = np.zeros((MOST_HOLDINGS, 6))
         self._sums = np.zeros(SCRATCH)
 
     # -- accounts -----------------------------------------------------------------------------
@@ -230,6 +230,7 @@ class PortfolioWatch:
             self._coins,
             self._sums,
             found,
+            ring.width.price == 0.0,
         )
         return found
 
