@@ -55,6 +55,8 @@ NOISE = 2e-14
 _TURNS = 12
 _MOST = 16.0
 """`MOST_DEVIATION`: a mark that implies it may imply any more."""
+_DULL = 1e5
+"""How much more than its noise a value must move with all of its deviation for floats to tell it."""
 _STRAY = 0.5
 """Of a cell's width: how far a forward may move before the marks follow."""
 _WIDEST = 6.0
@@ -333,7 +335,8 @@ def imply(
 ) -> None:
     """Turn near guesses of the deviations that marks imply into bounds of them, to be verified.
 
-    By Newton's steps; the bounds are as near as the value's own noise lets them be.
+    By Newton's steps; the bounds are as near as the value's own noise lets them be, and none where
+    floats are too coarse for what is deep in the money.
     """
     for n in range(len(calls)):
         forward, strike = forwards[n], strikes[n]
@@ -350,10 +353,15 @@ def imply(
                 found -= max(-found, min(0.5 * found, step))
                 if abs(step) <= 1e-13 * found:
                     break
-        sharp = 1.0
-        if rise > 0.0:
-            sharp = min(1e-3, max(1e-9, 4.0 * NOISE * (forward + strike) / (rise * found)))
-        deviations[n, 0], deviations[n, 1] = found * (1.0 - sharp), found * (1.0 + sharp)
+        inside = forward - strike if calls[n] else strike - forward
+        noise = NOISE * (forward + strike)
+        if price < inside - noise:
+            deviations[n, 0] = deviations[n, 1] = 0.0  # PM-4: below intrinsic value there is none
+        elif rise * found > _DULL * noise:
+            sharp = max(1e-9, 4.0 * noise / (rise * found))
+            deviations[n, 0], deviations[n, 1] = found * (1.0 - sharp), found * (1.0 + sharp)
+        else:
+            deviations[n, 0], deviations[n, 1] = _MOST, 0.0  # no mark is in there
 
 
 @compiled
