@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import TypeVar, cast
 
 __all__ = ["HAS_NUMBA", "compiled"]
 
@@ -18,8 +18,7 @@ if HAS_NUMBA:
 
     def compiled(function: F) -> F:
         """Compile with numba, without the interpreter; divisions by zero follow IEEE 754."""
-        made: F = numba.njit(cache=True, error_model="numpy")(function)
-        return made
+        return cast("F", numba.njit(cache=True, error_model="numpy")(function))
 
 else:
 

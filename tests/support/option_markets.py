@@ -43,7 +43,7 @@ def _derivative(base: str, quote: str, kind: str, **more: Any) -> dict[str, Any]
 
 def _instruments() -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for base in _STRIKES:
+    for base, strikes in _STRIKES.items():
         inverse = {"inverse": True, "settle": base, "contract_value": "100"}
         found[f"{base}-USDT-SWAP"] = _derivative(base, "USDT", "swap")
         found[f"{base}-USDC-SWAP"] = _derivative(base, "USDC", "swap")
@@ -51,10 +51,12 @@ def _instruments() -> dict[str, Any]:
         for label, left in _EXPIRIES.items():
             expiry = {"expiry": START + left}
             if label == "quarter":
-                found[f"{base}-USD-{label}"] = _derivative(base, "USD", "future", **inverse, **expiry)
+                found[f"{base}-USD-{label}"] = _derivative(
+                    base, "USD", "future", **inverse, **expiry
+                )
             if label == "week":
                 found[f"{base}-USDT-{label}"] = _derivative(base, "USDT", "future", **expiry)
-            for strike in _STRIKES[base]:
+            for strike in strikes:
                 for side in ("call", "put"):
                     more = {**expiry, "strike": str(strike), "option_type": side}
                     more["contract_value"] = "1"
@@ -152,6 +154,7 @@ class OptionMarket:
         self.last: dict[str, Decimal] = {}
         self.volatility: dict[str, float] = {}
         self._offset = 0
+        self._taken: list[tuple[Tick, int]] = []
         for name, price in _INDEX.items():
             self._take(f"{name}-USD", "index", Decimal(price))
         for name, instrument in ref.instruments.items():
@@ -161,6 +164,7 @@ class OptionMarket:
                 self.volatility[name] = rng.uniform(0.3, 0.9)
         for name in self.volatility:
             self._take(name, "mark", self._option(name))
+        self.opening, self._taken = self._taken, []
 
     def _take(self, symbol: str, kind: str, price: Decimal) -> tuple[Tick, int]:
         self._offset += 1
@@ -169,7 +173,8 @@ class OptionMarket:
             {"symbol": symbol, "kind": kind, "price": price, "ts": self.now, "seq": self._offset}
         )
         self.book.take(tick, self._offset, self.reference.policy, self.now)
-        return tick, self._offset
+        self._taken.append((tick, self._offset))
+        return self._taken[-1]
 
     def _outright(self, name: str, basis: float) -> Decimal:
         instrument = self.reference.instruments[name]
@@ -229,9 +234,10 @@ def option_account(rng: Random, name: str, ref: Reference, prices: PriceBook) ->
     bases = [base for base in _STRIKES if rng.random() < 0.7] or ["BTC"]
     names = [n for n, i in ref.instruments.items() if i.underlying in bases]
     for instrument in rng.sample(names, min(len(names), rng.choice((1, 3, 8, 20)))):
-        for side in ("long", "short") if hedged and rng.random() < 0.5 else ("net",):
-            if hedged and side == "net":
-                side = rng.choice(("long", "short"))
+        sides = ["net"]
+        if hedged:
+            sides = ["long", "short"] if rng.random() < 0.5 else [rng.choice(("long", "short"))]
+        for side in sides:
             _position(rng, account, ref, prices, instrument, side)
     for number in range(rng.choice((0, 0, 1, 3))):
         _order(rng, account, ref, prices, rng.choice(names), number)

@@ -101,9 +101,7 @@ class Book:
     borrows: list[tuple[tuple[float, float, float], ...]]
 
 
-def compile_book(
-    account: Account, reference: Reference, form: Form, market: Market
-) -> Book | None:
+def compile_book(account: Account, reference: Reference, form: Form, market: Market) -> Book | None:
     """Compile an account all of whose prices are known; None where only decimals will do.
 
     That is so for orders of spot, isolated ones and ones without a price, for isolated positions, and
@@ -122,7 +120,8 @@ def compile_book(
     for number, name in enumerate(names):
         _put_holding(form, number, market.currency(name), holdings, balances)
         rows |= market.rows_of((int(holdings[number, H_CURRENCY]),))
-    units, caps, ordered = [], [], []
+    units, caps = [], []
+    ordered: list[str] = []
     for underlying in sorted({reference.instruments[name].underlying for name in legs}):
         chosen = [
             name for name in sorted(legs) if reference.instruments[name].underlying == underlying
@@ -138,7 +137,10 @@ def compile_book(
         cap = account.spot_hedge.get(underlying)
         caps.append(float("inf") if cap is None else float(cap))
         ordered += chosen
-    table, amounts = np.zeros((len(ordered), LEG_I), dtype=np.int64), np.zeros((len(ordered), LEG_F))
+    table, amounts = (
+        np.zeros((len(ordered), LEG_I), dtype=np.int64),
+        np.zeros((len(ordered), LEG_F)),
+    )
     for number, name in enumerate(ordered):
         leg, instrument = legs[name], reference.instruments[name]
         contract = market.contract(name)

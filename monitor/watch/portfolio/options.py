@@ -16,6 +16,14 @@ import math
 from typing import Any
 
 from monitor.watch.compiled import compiled
+from monitor.watch.portfolio.black import (
+    MOST,
+    apart,
+    below,
+    black,
+    density_between,
+    first_between,
+)
 from monitor.watch.portfolio.layout import (
     APART,
     COIN,
@@ -43,96 +51,28 @@ from monitor.watch.portfolio.layout import (
     WORTH,
 )
 
-__all__ = ["NOISE", "bound_marks", "imply", "option_rows", "still_in", "widen"]
+__all__ = ["option_rows"]
 
-MODEL = 2e-10
+_MODEL = 2e-10
 """Relative to the largest price: the decimals' own slack, taken off or not, and their rounding."""
 _ROUNDING = 1e-12
 _SLOPE = 1e-9
 """Rounding of slopes, relative."""
-NOISE = 2e-14
-"""Of a value, relative to forward and strike."""
-_TURNS = 12
-_MOST = 16.0
-"""`MOST_DEVIATION`: a mark that implies it may imply any more."""
-_DULL = 1e5
-"""How much more than its noise a value must move with all of its deviation for floats to tell it."""
-_STRAY = 0.5
-"""Of a cell's width: how far a forward may move before the marks follow."""
-_WIDEST = 6.0
-_FAR = 100.0
-"""N(d) is 0 or 1 beyond it, and its density 0, to the last bit of a float."""
 _LEAST = 1e-4
 """As of `monitor.margin.portfolio.option_risk`: what is left of a forward at least."""
 _BLIND = 1e300
-_ROOT_2 = math.sqrt(2.0)
-_DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
-
-
-@compiled
-def below(x: float) -> float:
-    """Return N(x)."""
-    return 0.5 * math.erfc(-x / _ROOT_2)
-
-
-@compiled
-def density(x: float) -> float:
-    return _DENSITY * math.exp(-0.5 * x * x)
-
-
-@compiled
-def black(call: bool, forward: float, strike: float, deviation: float) -> float:
-    """Return the value, to 1e-14 of the larger of forward and strike."""
-    inside = max(0.0, forward - strike if call else strike - forward)
-    if deviation <= 0.0:
-        return inside
-    first = math.log(forward / strike) / deviation + 0.5 * deviation
-    second = first - deviation
-    if call:
-        return max(inside, forward * below(first) - strike * below(second))
-    return max(inside, strike * below(-second) - forward * below(-first))
-
-
-@compiled
-def first_between(x_lo: float, x_hi: float, s_lo: float, s_hi: float) -> tuple[float, float]:
-    """Return bounds of d1 over x and s, rounding included; beyond `_FAR` nothing changes."""
-    if s_lo > 0.0:
-        least, most = x_lo / s_lo + 0.5 * s_lo, x_hi / s_lo + 0.5 * s_lo
-        if x_lo > 0.0:
-            turn = min(max(math.sqrt(2.0 * x_lo), s_lo), s_hi)
-            least = x_lo / turn + 0.5 * turn
-        most = max(most, x_hi / s_hi + 0.5 * s_hi)
-    else:  # without deviation d1 is all on one side of the strike, nothing on the other
-        least, most = -_FAR, _FAR
-        if x_lo > 0.0:
-            least = _FAR
-            if s_hi > 0.0:
-                turn = min(math.sqrt(2.0 * x_lo), s_hi)
-                least = x_lo / turn + 0.5 * turn
-        if x_hi < 0.0:
-            most = x_hi / s_hi + 0.5 * s_hi if s_hi > 0.0 else -_FAR
-    least = max(-_FAR, min(_FAR, least - _ROUNDING * (1.0 + abs(least))))
-    most = max(-_FAR, min(_FAR, most + _ROUNDING * (1.0 + abs(most))))
-    return least, most
-
-
-@compiled
-def density_between(low: float, high: float) -> tuple[float, float]:
-    """Return bounds of n(d) for d in an interval."""
-    near = 0.0 if low <= 0.0 <= high else min(abs(low), abs(high))
-    return density(max(abs(low), abs(high))), density(near)
-
-
-@compiled
-def apart(a_lo: float, a_hi: float, b_lo: float, b_hi: float) -> float:
-    """Return the most by which numbers of two intervals differ."""
-    return max(abs(a_hi - b_lo), abs(b_hi - a_lo))
 
 
 @compiled
 def slopes(
-    call: bool, in_coin: bool, shock: float, factor: float, cell: Any, fade_lo: float,
-    fade_hi: float, out: Any,
+    call: bool,
+    in_coin: bool,
+    shock: float,
+    factor: float,
+    cell: Any,
+    fade_lo: float,
+    fade_hi: float,
+    out: Any,
 ) -> bool:
     """Write bounds of the slopes of a worth in F, S, K, s and the fading; say whether there are any.
 
@@ -194,7 +134,12 @@ def slopes(
 
 @compiled
 def worth(
-    call: bool, in_coin: bool, index: float, forward: float, strike: float, deviation: float,
+    call: bool,
+    in_coin: bool,
+    index: float,
+    forward: float,
+    strike: float,
+    deviation: float,
     shock: float,
 ) -> float:
     """Return what an option is worth in USD after a move."""
@@ -204,7 +149,9 @@ def worth(
 
 
 @compiled
-def spread(still: Any, moved: Any, cell: Any, fading: float, by_index: bool, row: Any, k: int) -> float:
+def spread(
+    still: Any, moved: Any, cell: Any, fading: float, by_index: bool, row: Any, k: int
+) -> float:
     """Write a gain's slopes in index and forward; return how far it may be off beyond them."""
     r_index, r_forward = 0.5 * (cell[1] - cell[0]), 0.5 * (cell[3] - cell[2])
     i_lo, i_hi = moved[2] - still[3], moved[3] - still[2]
@@ -216,59 +163,26 @@ def spread(still: Any, moved: Any, cell: Any, fading: float, by_index: bool, row
     off += 0.5 * (cell[5] - cell[4]) * apart(moved[4], moved[5], still[4], still[5])
     off += 0.5 * (cell[7] - cell[6]) * apart(moved[6], moved[7], still[6], still[7])
     off += fading * moved[9] + _SLOPE * (abs(slope_i) + abs(slope_f))
-    return off * (1.0 + _SLOPE)
+    beyond: float = off * (1.0 + _SLOPE)
+    return beyond
 
 
 @compiled
-def option_row(
-    call: bool, in_coin: bool, cell: Any, t_lo: float, t_hi: float, moves: Any, passing: float,
-    shocks: Any, tenor_shock: float, term_shock: float, minimum: float, option_minimum: float,
-    by_index: bool, mark_lo: float, mark_hi: float, still: Any, moved: Any, row: Any,
+def put_greeks(
+    call: bool,
+    in_coin: bool,
+    cell: Any,
+    t_lo: float,
+    t_hi: float,
+    tenor_shock: float,
+    term_shock: float,
+    minimum: float,
+    option_minimum: float,
+    row: Any,
 ) -> None:
-    """Write one contract's row; `by_index`: its forward is the index, so that both move as one."""
+    """Write delta, vega, rho and what MR7 asks at least: each monotone in d1 and its factors."""
     i_lo, i_hi, f_lo, f_hi, k_lo, k_hi, s_lo, s_hi = cell
-    index, forward = 0.5 * (i_lo + i_hi), 0.5 * (f_lo + f_hi)
-    strike, deviation = 0.5 * (k_lo + k_hi), 0.5 * (s_lo + s_hi)
-    scale = MODEL * max(f_hi, k_hi, i_hi)
-    fade_lo = math.sqrt(max(0.0, t_lo - passing) / t_lo) if t_lo > 0.0 else 0.0
-    fade_hi = math.sqrt(max(0.0, t_hi - passing) / t_hi) if t_hi > 0.0 else 0.0
-    fade, r_fade = 0.5 * (fade_lo + fade_hi), 0.5 * (fade_hi - fade_lo)
-    point = i_lo == i_hi and f_lo == f_hi and k_lo == k_hi and s_hi - s_lo <= 1e-8 * s_hi
-    known = slopes(call, in_coin, 0.0, 1.0, cell, 1.0, 1.0, still)
-    now = worth(call, in_coin, index, forward, strike, deviation, 0.0)
-    radius = 0.0
-    for v in range(3):
-        for k in range(len(shocks)):
-            if k >= POINTS and v != 1:
-                continue
-            gain = worth(
-                call, in_coin, index, forward, strike, deviation * moves[v], shocks[k]
-            ) - now
-            if k >= POINTS:
-                row[EXTREME + k - POINTS] = gain
-            else:
-                row[v * POINTS + k] = gain
-            if v * POINTS + k == STILL:
-                continue
-            if point:
-                # the deviation's own error, at the steepest slope there is
-                radius = max(radius, (s_hi - s_lo) * (f_hi + i_hi) * (moves[v] + 1.0))
-                continue
-            known = known and slopes(
-                call, in_coin, shocks[k], moves[v], cell, 1.0, 1.0, moved
-            )
-            place = EXTREME + k - POINTS if k >= POINTS else v * POINTS + k
-            radius = max(radius, spread(still, moved, cell, 0.0, by_index, row, place))
-        row[DECAY + v] = worth(
-            call, in_coin, index, forward, strike, deviation * moves[v] * fade, 0.0
-        ) - now
-        if not point or r_fade > 0.0:
-            known = known and slopes(
-                call, in_coin, 0.0, moves[v], cell, fade_lo, fade_hi, moved
-            )
-            radius = max(radius, spread(still, moved, cell, r_fade, by_index, row, DECAY + v))
-    row[R_GAIN] = radius + scale if known else _BLIND
-
+    scale = _MODEL * max(f_hi, k_hi, i_hi)
     x_lo, x_hi = math.log(f_lo / k_hi), math.log(f_hi / k_lo)
     one_lo, one_hi = first_between(x_lo, x_hi, s_lo, s_hi)
     d_lo, d_hi = below(one_lo), below(one_hi)
@@ -294,16 +208,83 @@ def option_row(
     size_hi = max(usd_hi, -usd_lo) * minimum
     row[LEAST_LO] = max(size_lo - scale, i_lo * option_minimum)
     row[LEAST_HI] = max(size_hi + scale, i_hi * option_minimum) + scale
+
+
+@compiled
+def option_row(
+    call: bool,
+    in_coin: bool,
+    cell: Any,
+    t_lo: float,
+    t_hi: float,
+    moves: Any,
+    passing: float,
+    shocks: Any,
+    tenor_shock: float,
+    term_shock: float,
+    minimum: float,
+    option_minimum: float,
+    by_index: bool,
+    mark_lo: float,
+    mark_hi: float,
+    still: Any,
+    moved: Any,
+    row: Any,
+) -> None:
+    """Write one contract's row; `by_index`: its forward is the index, so that both move as one."""
+    i_lo, i_hi, f_lo, f_hi, k_lo, k_hi, s_lo, s_hi = cell
+    index, forward = 0.5 * (i_lo + i_hi), 0.5 * (f_lo + f_hi)
+    strike, deviation = 0.5 * (k_lo + k_hi), 0.5 * (s_lo + s_hi)
+    scale = _MODEL * max(f_hi, k_hi, i_hi)
+    fade_lo = math.sqrt(max(0.0, t_lo - passing) / t_lo) if t_lo > 0.0 else 0.0
+    fade_hi = math.sqrt(max(0.0, t_hi - passing) / t_hi) if t_hi > 0.0 else 0.0
+    fade, r_fade = 0.5 * (fade_lo + fade_hi), 0.5 * (fade_hi - fade_lo)
+    point = i_lo == i_hi and f_lo == f_hi and k_lo == k_hi and s_hi - s_lo <= 1e-8 * s_hi
+    known = slopes(call, in_coin, 0.0, 1.0, cell, 1.0, 1.0, still)
+    now = worth(call, in_coin, index, forward, strike, deviation, 0.0)
+    radius = 0.0
+    for v in range(3):
+        for k in range(len(shocks)):
+            if k >= POINTS and v != 1:
+                continue
+            gain = (
+                worth(call, in_coin, index, forward, strike, deviation * moves[v], shocks[k]) - now
+            )
+            if k >= POINTS:
+                row[EXTREME + k - POINTS] = gain
+            else:
+                row[v * POINTS + k] = gain
+            if v * POINTS + k == STILL:
+                continue
+            if point:
+                # the deviation's own error, at the steepest slope there is
+                radius = max(radius, (s_hi - s_lo) * (f_hi + i_hi) * (moves[v] + 1.0))
+                continue
+            known = known and slopes(call, in_coin, shocks[k], moves[v], cell, 1.0, 1.0, moved)
+            place = EXTREME + k - POINTS if k >= POINTS else v * POINTS + k
+            radius = max(radius, spread(still, moved, cell, 0.0, by_index, row, place))
+        row[DECAY + v] = (
+            worth(call, in_coin, index, forward, strike, deviation * moves[v] * fade, 0.0) - now
+        )
+        if not point or r_fade > 0.0:
+            known = known and slopes(call, in_coin, 0.0, moves[v], cell, fade_lo, fade_hi, moved)
+            radius = max(radius, spread(still, moved, cell, r_fade, by_index, row, DECAY + v))
+    row[R_GAIN] = radius + scale if known else _BLIND
+
+    put_greeks(
+        call, in_coin, cell, t_lo, t_hi, tenor_shock, term_shock, minimum, option_minimum, row
+    )
     row[NOTIONAL_LO], row[NOTIONAL_HI] = i_lo, i_hi
     row[OPTION] = 1.0
     row[APART] = 0.0 if by_index else 1.0
     row[WORTH], row[R_WORTH] = 0.5 * (mark_lo + mark_hi), 0.5 * (mark_hi - mark_lo)
-    if in_coin and not point and s_lo > 0.0 and s_hi < _MOST:
+    if in_coin and not point and s_lo > 0.0 and s_hi < MOST:
         # K N(±d2) / F² of the value in coin, a slope in the forward; in K ∓N(±d2) / F, in s n(d1)
         near = black(call, forward, strike, deviation) / forward
-        h_lo, h_hi = still[0] / i_hi, still[1] / i_lo
+        h_lo = still[0] / (i_hi if still[0] > 0.0 else i_lo)
+        h_hi = still[1] / (i_lo if still[1] > 0.0 else i_hi)
         r_forward = 0.5 * (f_hi - f_lo)
-        off = 0.5 * (h_hi - h_lo) * r_forward + 0.5 * (s_hi - s_lo) * bell_hi
+        off = 0.5 * (h_hi - h_lo) * r_forward + 0.5 * (s_hi - s_lo) * still[7] / i_lo
         off += 0.5 * (k_hi - k_lo) * max(abs(still[4]), abs(still[5])) / i_lo
         row[WORTH], row[F_WORTH] = near, 0.5 * (h_lo + h_hi) * r_forward
         row[R_WORTH] = (off + _SLOPE * abs(row[F_WORTH])) * (1.0 + _SLOPE) + _ROUNDING
@@ -311,9 +292,21 @@ def option_row(
 
 @compiled
 def option_rows(
-    calls: Any, in_coin: Any, cells: Any, years: Any, moves: Any, passing: float, shocks: Any,
-    tenor_shocks: Any, term_shocks: Any, minimum: float, option_minimum: float, by_index: Any,
-    marks: Any, scratch: Any, rows: Any,
+    calls: Any,
+    in_coin: Any,
+    cells: Any,
+    years: Any,
+    moves: Any,
+    passing: float,
+    shocks: Any,
+    tenor_shocks: Any,
+    term_shocks: Any,
+    minimum: float,
+    option_minimum: float,
+    by_index: Any,
+    marks: Any,
+    scratch: Any,
+    rows: Any,
 ) -> None:
     """Write one row a contract; what goes by instrument alone is left as it is.
 
@@ -323,114 +316,22 @@ def option_rows(
     """
     for n in range(len(calls)):
         option_row(
-            calls[n], in_coin[n], cells[n], years[n, 0], years[n, 1], moves[n], passing, shocks,
-            tenor_shocks[n], term_shocks[n], minimum, option_minimum, by_index[n], marks[n, 0],
-            marks[n, 1], scratch[0], scratch[1], rows[n],
+            calls[n],
+            in_coin[n],
+            cells[n],
+            years[n, 0],
+            years[n, 1],
+            moves[n],
+            passing,
+            shocks,
+            tenor_shocks[n],
+            term_shocks[n],
+            minimum,
+            option_minimum,
+            by_index[n],
+            marks[n, 0],
+            marks[n, 1],
+            scratch[0],
+            scratch[1],
+            rows[n],
         )
-
-
-@compiled
-def imply(
-    calls: Any, in_coin: Any, forwards: Any, strikes: Any, marks: Any, deviations: Any
-) -> None:
-    """Turn near guesses of the deviations that marks imply into bounds of them, to be verified.
-
-    By Newton's steps; the bounds are as near as the value's own noise lets them be, and none where
-    floats are too coarse for what is deep in the money.
-    """
-    for n in range(len(calls)):
-        forward, strike = forwards[n], strikes[n]
-        price = marks[n] * forward if in_coin[n] else marks[n]
-        found = 0.5 * (deviations[n, 0] + deviations[n, 1])
-        rise = 0.0
-        if found > 0.0:
-            away = math.log(forward / strike)
-            for _ in range(_TURNS):
-                rise = forward * density(away / found + 0.5 * found)
-                if rise <= 0.0:
-                    break
-                step = (black(calls[n], forward, strike, found) - price) / rise
-                found -= max(-found, min(0.5 * found, step))
-                if abs(step) <= 1e-13 * found:
-                    break
-        inside = forward - strike if calls[n] else strike - forward
-        noise = NOISE * (forward + strike)
-        if price < inside - noise:
-            deviations[n, 0] = deviations[n, 1] = 0.0  # PM-4: below intrinsic value there is none
-        elif rise * found > _DULL * noise:
-            sharp = max(1e-9, 4.0 * noise / (rise * found))
-            deviations[n, 0], deviations[n, 1] = found * (1.0 - sharp), found * (1.0 + sharp)
-        else:
-            deviations[n, 0], deviations[n, 1] = _MOST, 0.0  # no mark is in there
-
-
-@compiled
-def widen(
-    calls: Any, forwards: Any, strikes: Any, deviations: Any, volatility: float, price: float
-) -> None:
-    """Give each deviation its cell: a share of itself, or so much that the forward may stray a little.
-
-    Marks follow their forward late, so that what they imply strays with it: by delta over vega.
-    """
-    for n in range(len(calls)):
-        forward, strike = forwards[n], strikes[n]
-        low, high = deviations[n, 0], deviations[n, 1]
-        if high <= 0.0:
-            deviations[n, 1] = 0.05 * volatility
-            continue
-        middle = 0.5 * (low + high)
-        share = volatility
-        if middle > 0.0:
-            first = math.log(forward / strike) / middle + 0.5 * middle
-            delta = below(first) if calls[n] else below(-first)
-            rise = density(first) * middle
-            strays = _STRAY * price * delta
-            share = min(max(volatility, strays / rise if rise > 0.0 else 1.0), _WIDEST * volatility)
-        deviations[n, 0], deviations[n, 1] = low * (1.0 - share), min(_MOST, high * (1.0 + share))
-
-
-@compiled
-def bound_marks(
-    calls: Any, in_coin: Any, forward_lo: Any, forward_hi: Any, strikes: Any, deviations: Any,
-    mark_lo: Any, mark_hi: Any, found: Any,
-) -> None:
-    """Write the lowest and highest mark: what its deviation makes it, and in its own interval.
-
-    Forward, strike and mark in quote currency (a coin-margined mark in coin).
-    """
-    for n in range(len(calls)):
-        low, high, strike = deviations[n, 0], deviations[n, 1], strikes[n]
-        found[n, 0], found[n, 1] = mark_lo[n], mark_hi[n]
-        if low > 0.0:
-            at = forward_lo[n] if calls[n] else forward_hi[n]
-            worth = black(calls[n], at, strike, low) - NOISE * (at + strike)
-            found[n, 0] = max(mark_lo[n], worth / at if in_coin[n] else worth)
-        if 0.0 < high < _MOST:
-            at = forward_hi[n] if calls[n] else forward_lo[n]
-            worth = black(calls[n], at, strike, high) + NOISE * (at + strike)
-            found[n, 1] = min(mark_hi[n], worth / at if in_coin[n] else worth)
-
-
-@compiled
-def still_in(
-    calls: Any, in_coin: Any, forward_lo: Any, forward_hi: Any, strikes: Any, mark_lo: Any,
-    mark_hi: Any, deviations: Any, noise: float, held: Any,
-) -> None:
-    """Say whose implied deviation lies in its bounds wherever forward and mark are in theirs.
-
-    Forward, strike and mark in quote currency (a coin-margined mark in coin). The deviation that a
-    mark implies rises with the mark; with the forward a call's falls and a put's rises. What floats
-    cannot tell holds with a `noise` below 0, and does not above.
-    """
-    for n in range(len(calls)):
-        floor = forward_hi[n] if calls[n] else forward_lo[n]
-        roof = forward_lo[n] if calls[n] else forward_hi[n]
-        low, high, strike = deviations[n, 0], deviations[n, 1], strikes[n]
-        found = True
-        if low > 0.0:
-            price = mark_lo[n] * floor if in_coin[n] else mark_lo[n]
-            found = price - black(calls[n], floor, strike, low) >= noise * (floor + strike)
-        if found and high < _MOST:
-            price = mark_hi[n] * roof if in_coin[n] else mark_hi[n]
-            found = black(calls[n], roof, strike, high) - price >= noise * (roof + strike)
-        held[n] = found

@@ -127,6 +127,6 @@ class Buckets:
 
 def next_set(reference: Reference, moment: int) -> int:
     """PM-4: return the last moment (epoch ms) before the next dated set holds."""
-    return min((one.valid_ms - 1 for one in reference.portfolio if one.valid_ms > moment), default=1 << 62)
-
-
+    return min(
+        (one.valid_ms - 1 for one in reference.portfolio if one.valid_ms > moment), default=1 << 62
+    )

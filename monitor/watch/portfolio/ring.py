@@ -1,14 +1,14 @@
 """A cell of prices and moments, and what contracts may come to in it.
 
 The claim. While every price stays in its part of the cell, the figures of an account lie between the
-bounds that `kernels.bound_accounts` made of it, and so does its zone where these bounds are sure.
+bounds that `accounts.bound_accounts` made of it, and so does its zone where these bounds are sure.
 
 The cell is a product: of an interval for each index and for each mark of a linear or inverse contract;
 of one for the volatility × √years that each option's mark implies; and for each underlying of a span
 of moments in which no option passes into another bucket or expires and no other parameters come into
 force. An option is in the cell while the deviation that its mark implies at its forward is in its
 interval; that is asked without solving for it, as the value at both ends encloses the mark
-(`contracts.within`). So marks that move with the index leave no cell, only a volatility that moves.
+(`deviations.still_in`). So marks that move with the index leave no cell, only a volatility that moves.
 
 The proof, from below:
 
@@ -44,7 +44,9 @@ from numpy.typing import NDArray
 
 from monitor.options.implied import MOST_DEVIATION
 from monitor.options.time_value import deviation_of, time_value
+from monitor.watch.portfolio.black import NOISE
 from monitor.watch.portfolio.contracts import inverse_rows, linear_rows
+from monitor.watch.portfolio.deviations import bound_marks, imply, still_in, widen
 from monitor.watch.portfolio.layout import (
     BASIS_HI,
     BASIS_LO,
@@ -61,8 +63,15 @@ from monitor.watch.portfolio.layout import (
     UNDERLYING,
 )
 from monitor.watch.portfolio.market import Market, Places
-from monitor.watch.portfolio.options import NOISE, bound_marks, imply, option_rows, still_in, widen
-from monitor.watch.portfolio.parameters import BUCKET, DAY_MS, YEAR_MS, Buckets, Parameters, next_set
+from monitor.watch.portfolio.options import option_rows
+from monitor.watch.portfolio.parameters import (
+    BUCKET,
+    DAY_MS,
+    YEAR_MS,
+    Buckets,
+    Parameters,
+    next_set,
+)
 
 __all__ = ["Ring", "Width"]
 
@@ -132,7 +141,9 @@ class Ring:
         if row in market.of_coin and self._forget_moments(row, late_only=True):
             return {row}
         if touched is None or not self.width.price:
-            return set()  # at a point no option's deviation may move at all: its mark's row has told
+            return (
+                set()
+            )  # at a point no option's deviation may move at all: its mark's row has told
         if self.safe_lo[row] <= price <= self.safe_hi[row]:
             if not self.narrow:
                 return set()
@@ -171,9 +182,7 @@ class Ring:
         self.known[gone] = False
         return {int(mark) for mark in self.market.places[gone, 1]}
 
-    def _hold(
-        self, chosen: Places, low: Floats, high: Floats, noise: float
-    ) -> NDArray[np.bool_]:
+    def _hold(self, chosen: Places, low: Floats, high: Floats, noise: float) -> NDArray[np.bool_]:
         market = self.market
         lows, highs = market.values(low), market.values(high)
         held = np.zeros(len(chosen), dtype=np.bool_)
@@ -212,35 +221,6 @@ class Ring:
                 self.known[market.of[under]] = False
                 forgotten = True
         return forgotten
-
-    def _holds(self, chosen: Places) -> NDArray[np.bool_]:
-        market = self.market
-        values = market.values(market.prices)
-        forward = market.quoted(market.prices, values, values, chosen)
-        mark = market.prices[market.places[chosen, 1]]
-        held = within(
-            market.calls[chosen],
-            market.in_coin[chosen],
-            (forward, forward),
-            market.strikes[chosen],
-            (mark, mark),
-            (self.deviation[chosen, 0], self.deviation[chosen, 1]),
-        )
-        now = np.array([market.moment(under) for under in range(len(market.coins))])
-        found: NDArray[np.bool_] = held | (market.expiries[chosen] <= now[market.places[chosen, 0]])
-        for place in np.flatnonzero(~found).tolist():
-            found[place] = self._holds_exactly(int(chosen[place]))
-        return found
-
-    def _holds_exactly(self, number: int) -> bool:
-        """Ask again with a time value in which nothing cancels."""
-        low, high = self.deviation[number].tolist()
-        excess, forward, strike = self.market.excess(number)
-        if low > 0.0 and excess < float(time_value(forward, strike, low)) * (1.0 + _ROUNDING):
-            return False
-        if high >= MOST_DEVIATION:
-            return True
-        return excess <= float(time_value(forward, strike, high)) * (1.0 - _ROUNDING)
 
     def forget(self) -> None:
         """Make everything anew."""

@@ -17,8 +17,8 @@ from monitor.account.state import Account
 from monitor.prices import PriceBook
 from monitor.reference import Reference
 from monitor.watch.exposures import Form
+from monitor.watch.portfolio.accounts import bound_accounts, mark_contracts
 from monitor.watch.portfolio.book import compile_book
-from monitor.watch.portfolio.kernels import SCRATCH, bound_accounts, mark_contracts
 from monitor.watch.portfolio.layout import (
     EQUITY_HI,
     EQUITY_LO,
@@ -34,6 +34,7 @@ from monitor.watch.portfolio.layout import (
 from monitor.watch.portfolio.market import Market
 from monitor.watch.portfolio.pools import Pools
 from monitor.watch.portfolio.ring import Ring, Width
+from monitor.watch.portfolio.unit import SCRATCH
 
 __all__ = ["WIDTHS", "Look", "PortfolioWatch"]
 
@@ -194,7 +195,9 @@ class PortfolioWatch:
         found = self._bound(number, chosen)
         stands = self._stands[chosen]
         proved: NDArray[np.bool_] = (
-            (found[:, SURE] > 0.0) & (found[:, ZONE] == stands[:, 0]) & (found[:, SHORT] == stands[:, 1])
+            (found[:, SURE] > 0.0)
+            & (found[:, ZONE] == stands[:, 0])
+            & (found[:, SHORT] == stands[:, 1])
         )
         return proved
 
