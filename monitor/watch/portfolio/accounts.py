@@ -123,23 +123,26 @@ def add_worths(
 ) -> None:
     """Add what positions are worth to the coins they settle in, and PM-5's fee at the rate `charge`."""
     group, settle, strays = -2, 0, 0.0
+    asked_lo = asked_hi = 0.0
     for j in range(begin, end):
-        net, h, row = amounts[j, LF_NET], legs[j, L_HOLDING], contracts[legs[j, L_CONTRACT]]
-        worth, off = net * row[WORTH], abs(net) * row[R_WORTH]
-        place = 2 if row[OPTION] > 0.0 else 0
+        net, h, i = amounts[j, LF_NET], legs[j, L_HOLDING], legs[j, L_CONTRACT]
+        worth, off = net * contracts[i, WORTH], abs(net) * contracts[i, R_WORTH]
+        place = 2 if contracts[i, OPTION] > 0.0 else 0
         coins[h, place] += worth - off
         coins[h, place + 1] += worth + off
         coins[h, 4] += abs(worth) + off
-        if row[F_WORTH] != 0.0:
+        if contracts[i, F_WORTH] != 0.0:
             # one forward for all of an expiry; each expiry's by itself
             if legs[j, L_GROUP] != group or h != settle:
                 coins[settle, 5] += abs(strays)
                 group, settle, strays = legs[j, L_GROUP], h, 0.0
-            strays += net * row[F_WORTH]
+            strays += net * contracts[i, F_WORTH]
         charged = amounts[j, LF_CHARGED] * charge
-        out[REQUIREMENT_LO] += charged * row[NOTIONAL_LO]
-        out[REQUIREMENT_HI] += charged * row[NOTIONAL_HI]
+        asked_lo += charged * contracts[i, NOTIONAL_LO]
+        asked_hi += charged * contracts[i, NOTIONAL_HI]
     coins[settle, 5] += abs(strays)
+    out[REQUIREMENT_LO] += asked_lo
+    out[REQUIREMENT_HI] += asked_hi
 
 
 @compiled

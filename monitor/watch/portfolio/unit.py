@@ -65,17 +65,14 @@ _FORWARD = _INDEX + MOVES
 """With the forward of the expiry at hand."""
 _OFF = _FORWARD + MOVES
 """With all forwards, and beyond all slopes."""
-_R_GAIN = _OFF + MOVES
-_COIN = _R_GAIN + 1
-_R_COIN = _R_GAIN + 2
-_LEAST_LO = _R_GAIN + 3
-_LEAST_HI = _R_GAIN + 4
-_R_LEG = _R_GAIN + 5
-_R_VEGA = _R_GAIN + 6
-_R_RHO = _R_GAIN + 7
-_BASIS_LO = _R_GAIN + 8
-_BASIS_HI = _R_GAIN + 9
-SCRATCH = _R_GAIN + 10
+_COIN = _OFF + MOVES
+_R_COIN = _COIN + 1
+_LEAST_LO = _COIN + 2
+_LEAST_HI = _COIN + 3
+_R_LEG = _COIN + 4
+_R_VEGA = _COIN + 5
+_R_RHO = _COIN + 6
+SCRATCH = _COIN + 7
 
 
 @compiled
@@ -148,7 +145,19 @@ def settle_forward(sums: Any) -> None:
 
 
 @compiled
-def sum_legs(
+def held(amounts: Any, j: int, filled: int) -> tuple[float, float]:
+    """Return what is held of a leg net and gross (`filled`: as of `bound_unit`)."""
+    if filled == 1:
+        more = amounts[j, LF_BUYS]
+        return amounts[j, LF_NET] + more, amounts[j, LF_GROSS] + more
+    if filled == 2:
+        more = amounts[j, LF_SELLS]
+        return amounts[j, LF_NET] - more, amounts[j, LF_GROSS] + more
+    return amounts[j, LF_NET], amounts[j, LF_GROSS]
+
+
+@compiled
+def sum_gains(
     legs: Any,
     amounts: Any,
     begin: int,
@@ -158,66 +167,76 @@ def sum_legs(
     point: bool,
     sums: Any,
 ) -> None:
-    """Add up a unit's legs, those of one expiry after one another (`filled`: as of `bound_unit`)."""
-    for k in range(SCRATCH):
-        sums[k] = 0.0
-    group, delta, off, low, high = -1, 0.0, 0.0, 0.0, 0.0
+    """Add up the gains of a unit's legs, those of one expiry after one another, and their radii."""
+    group, off = -1, 0.0
     for j in range(begin, end):
-        net, gross = amounts[j, LF_NET], amounts[j, LF_GROSS]
-        if filled == 1:
-            net += amounts[j, LF_BUYS]
-            gross += amounts[j, LF_BUYS]
-        elif filled == 2:
-            net -= amounts[j, LF_SELLS]
-            gross += amounts[j, LF_SELLS]
-        if gross == 0.0:
+        net, _ = held(amounts, j, filled)
+        i = legs[j, L_CONTRACT]
+        off += abs(net) * contracts[i, R_GAIN]
+        for k in range(MOVES):
+            sums[k] += net * contracts[i, k]
+        if point:
             continue
-        row = contracts[legs[j, L_CONTRACT]]
         if legs[j, L_GROUP] != group:
-            sums[_BASIS_LO] += max(0.0, abs(delta) - off) * low
-            sums[_BASIS_HI] += (abs(delta) + off) * high
-            if not point:
-                settle_forward(sums)
-            group, delta, off = legs[j, L_GROUP], 0.0, 0.0
-            low, high = row[BASIS_LO], row[BASIS_HI]
-        add_leg(net, gross, row, point, sums)
-        own, r_own = net * row[DELTA], abs(net) * row[R_DELTA]
-        if group < 0:  # MR4: each perpetual by itself
-            sums[_BASIS_LO] += max(0.0, abs(own) - r_own) * row[BASIS_LO]
-            sums[_BASIS_HI] += (abs(own) + r_own) * row[BASIS_HI]
-        else:
-            delta += own
-            off += r_own
-    sums[_BASIS_LO] += max(0.0, abs(delta) - off) * low
-    sums[_BASIS_HI] += (abs(delta) + off) * high
-    if not point:
-        settle_forward(sums)
+            settle_forward(sums)
+            group = legs[j, L_GROUP]
+        for k in range(MOVES):
+            sums[_INDEX + k] += net * contracts[i, S_GAIN + k]
+        if contracts[i, APART] > 0.0:
+            for k in range(MOVES):
+                sums[_FORWARD + k] += net * contracts[i, F_GAIN + k]
+    settle_forward(sums)
+    for k in range(MOVES):
+        sums[_OFF + k] += off + abs(sums[_INDEX + k])
 
 
 @compiled
-def add_leg(net: float, gross: float, row: Any, point: bool, sums: Any) -> None:
-    """Add one contract's row, times what is held of it."""
-    size = abs(net)
-    for k in range(MOVES):
-        sums[k] += net * row[k]
-    if not point:
-        for k in range(MOVES):
-            sums[_INDEX + k] += net * row[S_GAIN + k]
-        if row[APART] > 0.0:
-            for k in range(MOVES):
-                sums[_FORWARD + k] += net * row[F_GAIN + k]
-    sums[_R_GAIN] += size * row[R_GAIN]
-    sums[_COIN] += net * row[COIN]
-    sums[_R_COIN] += size * row[R_COIN]
-    sums[_LEAST_LO] += gross * row[LEAST_LO]
-    sums[_LEAST_HI] += gross * row[LEAST_HI]
-    sums[_LEG + int(row[LEG])] += net * row[DELTA]
-    sums[_R_LEG] += size * row[R_DELTA]
-    if row[OPTION] > 0.0:
-        sums[MOVES + int(row[TENOR])] += net * row[VEGA]
-        sums[_RHO + int(row[TERM])] += net * row[RHO]
-        sums[_R_VEGA] += size * row[R_VEGA]
-        sums[_R_RHO] += size * row[R_RHO]
+def sum_greeks(
+    legs: Any, amounts: Any, begin: int, end: int, filled: int, contracts: Any, sums: Any
+) -> None:
+    """Add up what MR3, MR5, MR7, MR9 and the spot in use go by."""
+    coin = r_coin = r_leg = r_vega = r_rho = least_lo = least_hi = 0.0
+    for j in range(begin, end):
+        net, gross = held(amounts, j, filled)
+        i, size = legs[j, L_CONTRACT], abs(net)
+        coin += net * contracts[i, COIN]
+        r_coin += size * contracts[i, R_COIN]
+        r_leg += size * contracts[i, R_DELTA]
+        least_lo += gross * contracts[i, LEAST_LO]
+        least_hi += gross * contracts[i, LEAST_HI]
+        sums[_LEG + int(contracts[i, LEG])] += net * contracts[i, DELTA]
+        if contracts[i, OPTION] > 0.0:
+            sums[MOVES + int(contracts[i, TENOR])] += net * contracts[i, VEGA]
+            sums[_RHO + int(contracts[i, TERM])] += net * contracts[i, RHO]
+            r_vega += size * contracts[i, R_VEGA]
+            r_rho += size * contracts[i, R_RHO]
+    sums[_COIN], sums[_R_COIN], sums[_R_LEG] = coin, r_coin, r_leg
+    sums[_R_VEGA], sums[_R_RHO] = r_vega, r_rho
+    sums[_LEAST_LO], sums[_LEAST_HI] = least_lo, least_hi
+
+
+@compiled
+def basis(
+    legs: Any, amounts: Any, begin: int, end: int, filled: int, contracts: Any
+) -> tuple[float, float]:
+    """MR4: return it from … to; each perpetual by itself, one expiry's contracts together."""
+    least = most = 0.0
+    group, delta, off, low, high = -1, 0.0, 0.0, 0.0, 0.0
+    for j in range(begin, end):
+        net, gross = held(amounts, j, filled)
+        if gross == 0.0:
+            continue
+        i = legs[j, L_CONTRACT]
+        if legs[j, L_GROUP] < 0 or legs[j, L_GROUP] != group:
+            least += max(0.0, abs(delta) - off) * low
+            most += (abs(delta) + off) * high
+            group, delta, off = legs[j, L_GROUP], 0.0, 0.0
+            low, high = contracts[i, BASIS_LO], contracts[i, BASIS_HI]
+        delta += net * contracts[i, DELTA]
+        off += abs(net) * contracts[i, R_DELTA]
+    least += max(0.0, abs(delta) - off) * low
+    most += (abs(delta) + off) * high
+    return least, most
 
 
 @compiled
@@ -263,9 +282,11 @@ def bound_unit(
 
     `filled`: 0 no orders, 1 buys, 2 sells. `sums` is scratch.
     """
-    sum_legs(legs, amounts, begin, end, filled, contracts, point, sums)
-    for k in range(MOVES):
-        sums[_OFF + k] += sums[_R_GAIN] + abs(sums[_INDEX + k])
+    for k in range(SCRATCH):
+        sums[k] = 0.0
+    sum_gains(legs, amounts, begin, end, filled, contracts, point, sums)
+    sum_greeks(legs, amounts, begin, end, filled, contracts, sums)
+    basis_lo, basis_hi = basis(legs, amounts, begin, end, filled, contracts)
     used_lo = in_use(spot_lo, sums[_COIN] + sums[_R_COIN], cap)
     used_hi = in_use(spot_hi, sums[_COIN] - sums[_R_COIN], cap)
     usd_lo = used_lo * (under[INDEX_LO] if used_lo > 0.0 else under[INDEX_HI])
@@ -277,9 +298,9 @@ def bound_unit(
     for k in range(BUCKETS):
         rates += abs(sums[_RHO + k])
     charge, r_charge = hedges(sums, sums[_R_LEG], under, tables)
-    low += sums[_BASIS_LO] + max(0.0, volatility - sums[_R_VEGA])
+    low += basis_lo + max(0.0, volatility - sums[_R_VEGA])
     low += max(0.0, rates - sums[_R_RHO]) + max(0.0, charge - r_charge)
-    high += sums[_BASIS_HI] + volatility + sums[_R_VEGA] + rates + sums[_R_RHO] + charge + r_charge
+    high += basis_hi + volatility + sums[_R_VEGA] + rates + sums[_R_RHO] + charge + r_charge
     low = max(low, marginal(sums[_LEAST_LO], scale, int(under[SCALES])))
     high = max(high, marginal(sums[_LEAST_HI], scale, int(under[SCALES])))
     return max(0.0, low - ROUNDING * high), high * (1.0 + ROUNDING)
