@@ -147,6 +147,11 @@ class PortfolioWatch:
         ratio = float(equity / asked) if asked > 0.0 else float("inf")
         return Look(int(found[ZONE]), bool(found[SHORT]), sure, ratio)
 
+    def screen_all(self) -> int:
+        """Screen every account at the present prices; return of how many floats are sure."""
+        slots = np.array(sorted(self._rows_of), dtype=np.int64)
+        return int(self._bound(len(self._rings) - 1, slots)[:, SURE].sum()) if len(slots) else 0
+
     # -- prices -------------------------------------------------------------------------------
 
     def tick(self, key: str) -> list[int]:
