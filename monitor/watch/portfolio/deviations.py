@@ -10,16 +10,17 @@ import math
 from typing import Any
 
 from monitor.watch.compiled import compiled
-from monitor.watch.portfolio.black import MOST, NOISE, below, black, density
+from monitor.watch.portfolio.black import MOST, NOISE, black, density
 
 __all__ = ["bound_marks", "imply", "still_in", "widen"]
 
 _TURNS = 12
 _DULL = 1e5
 """How much more than its noise a value must move with all of its deviation for floats to tell it."""
-_STRAY = 0.5
-"""Of a cell's width: how far a forward may move before the marks follow."""
-_WIDEST = 6.0
+_STRAY = 0.1
+"""Of a forward's way in its cell: by how much a deviation's way may move a gain."""
+_WIDEST = 64.0
+"""How many times its share a deviation's cell may be wide."""
 
 
 @compiled
@@ -59,27 +60,38 @@ def imply(
 
 @compiled
 def widen(
-    calls: Any, forwards: Any, strikes: Any, deviations: Any, volatility: float, price: float
+    calls: Any,
+    forwards: Any,
+    strikes: Any,
+    deviations: Any,
+    volatility: float,
+    price: float,
+    shocks: Any,
 ) -> None:
-    """Give each deviation its cell: a share of itself, or so much that the forward may stray a little.
+    """Give each deviation its cell: a share of itself, or as much as hardly moves a gain.
 
-    Marks follow their forward late, so that what they imply strays with it: by delta over vega.
+    Far from the strike a mark's last digit, or a mark that follows its forward late, moves what it
+    implies by much, and the gains under `shocks` by little. How wide is chosen freely: bounds are made
+    of whatever was chosen.
     """
     for n in range(len(calls)):
         forward, strike = forwards[n], strikes[n]
         low, high = deviations[n, 0], deviations[n, 1]
-        if high <= 0.0:
-            deviations[n, 1] = 0.05 * volatility
-            continue
         middle = 0.5 * (low + high)
-        share = volatility
-        if middle > 0.0:
-            first = math.log(forward / strike) / middle + 0.5 * middle
-            delta = below(first) if calls[n] else below(-first)
-            rise = density(first) * middle
-            strays = _STRAY * price * delta
-            share = min(max(volatility, strays / rise if rise > 0.0 else 1.0), _WIDEST * volatility)
-        deviations[n, 0], deviations[n, 1] = low * (1.0 - share), min(MOST, high * (1.0 + share))
+        own = max(volatility * middle, 0.01 * volatility)
+        by = own * _WIDEST
+        while by > own:
+            upper, steepest = middle + by, 0.0
+            for k in range(len(shocks)):
+                moved = forward * (1.0 + shocks[k])
+                first = math.log(moved / strike) / upper + 0.5 * upper
+                steepest = max(steepest, moved * density(first))
+            if steepest * by <= _STRAY * price * forward:
+                break
+            by *= 0.5
+        by = max(by, own)
+        deviations[n, 0] = max(0.0, min(low, middle - by))
+        deviations[n, 1] = min(MOST, max(high, middle + by))
 
 
 @compiled

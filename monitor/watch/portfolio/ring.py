@@ -346,7 +346,15 @@ class Ring:
             found = deviation_of(*market.excess(int(chosen[place])))
             deviation[place] = found * (1.0 - _ROUNDING), found * (1.0 + _ROUNDING)
         if self.width.volatility:
-            widen(calls, forward, strikes, deviation, self.width.volatility, self.width.price)
+            widen(
+                calls,
+                forward,
+                strikes,
+                deviation,
+                self.width.volatility,
+                self.width.price,
+                parameters.moves,
+            )
         now = market.moment(under)
         expired = market.expiries[chosen] <= now
         deviation[expired] = 0.0

@@ -165,22 +165,24 @@ class PortfolioWatch:
             rows = ring.left_by(row)
             own = self._members_in(number, rows) if rows else left[:0]
             if len(own) or len(left):
-                left = self._again(number, own, left)
+                left = self._again(number, own, left, rises=row in rows)
         return sorted(left.tolist())
 
     def clear_of(self, extremes: Mapping[str, tuple[float, float]]) -> bool:
         """Say whether a batch of ticks is of prices that nothing here goes by."""
         return self._market is None or self._market.rows.keys().isdisjoint(extremes)
 
-    def _again(self, number: int, own: Slots, left: Slots) -> Slots:
-        """Look at accounts of a ring that was left, and at those that come from wider ones."""
+    def _again(self, number: int, own: Slots, left: Slots, *, rises: bool) -> Slots:
+        """Look at accounts of a ring that was left, and at those that come from wider ones.
+
+        `rises`: the price itself left its cell, so what the new one proves a wider one may as well.
+        """
         chosen = np.concatenate([own, left])
         proved = self._proves(number, chosen)
         self._ring_of[chosen] = number
         last = number == len(self._rings) - 1
         self._looks += last
-        if number and (not last or self._looks % _RISE_EVERY == 0):
-            # A ring that was left is one to rise from: what it proves, a wider one may.
+        if number and rises and (not last or self._looks % _RISE_EVERY == 0):
             rising = own[proved[: len(own)]]
             if len(rising):
                 self._ring_of[rising[self._proves(number - 1, rising)]] = number - 1
