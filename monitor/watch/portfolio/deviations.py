@@ -17,10 +17,11 @@ __all__ = ["bound_marks", "imply", "still_in", "widen"]
 _TURNS = 12
 _DULL = 1e5
 """How much more than its noise a value must move with all of its deviation for floats to tell it."""
-_STRAY = 0.1
-"""Of a forward's way in its cell: by how much a deviation's way may move a gain."""
-_WIDEST = 64.0
-"""How many times its share a deviation's cell may be wide."""
+_LAG = 1e-4
+"""How far a forward may be ahead of its options' marks, as a share."""
+_LAGS = 0.05
+"""The same as a share of the forward's own way in the cell."""
+_HALVINGS = 30
 
 
 @compiled
@@ -59,39 +60,47 @@ def imply(
 
 
 @compiled
+def near(call: bool, forward: float, strike: float, price: float) -> float:
+    """Return about the deviation at which an option is worth `price`."""
+    low, high = 0.0, MOST
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        if black(call, forward, strike, middle) < price:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)
+
+
+@compiled
 def widen(
     calls: Any,
+    in_coin: Any,
     forwards: Any,
     strikes: Any,
+    marks: Any,
     deviations: Any,
     volatility: float,
     price: float,
-    shocks: Any,
 ) -> None:
-    """Give each deviation its cell: a share of itself, or as much as hardly moves a gain.
+    """Give each deviation its cell: a share of itself, and what a mark that lags may imply.
 
-    Far from the strike a mark's last digit, or a mark that follows its forward late, moves what it
-    implies by much, and the gains under `shocks` by little. How wide is chosen freely: bounds are made
-    of whatever was chosen.
+    A mark follows its forward late; until it does, what it implies strays, far in the money from
+    nothing to much and back. How wide a cell is may be chosen freely: bounds are made of what was chosen.
     """
+    lag = min(_LAG, _LAGS * price)
     for n in range(len(calls)):
         forward, strike = forwards[n], strikes[n]
-        low, high = deviations[n, 0], deviations[n, 1]
-        middle = 0.5 * (low + high)
-        own = max(volatility * middle, 0.01 * volatility)
-        by = own * _WIDEST
-        while by > own:
-            upper, steepest = middle + by, 0.0
-            for k in range(len(shocks)):
-                moved = forward * (1.0 + shocks[k])
-                first = math.log(moved / strike) / upper + 0.5 * upper
-                steepest = max(steepest, moved * density(first))
-            if steepest * by <= _STRAY * price * forward:
-                break
-            by *= 0.5
-        by = max(by, own)
-        deviations[n, 0] = max(0.0, min(low, middle - by))
-        deviations[n, 1] = min(MOST, max(high, middle + by))
+        worth = marks[n] * forward if in_coin[n] else marks[n]
+        inside = forward - strike if calls[n] else strike - forward
+        low, high = deviations[n, 0] * (1.0 - volatility), deviations[n, 1] * (1.0 + volatility)
+        strays = lag * forward
+        high = max(high, near(calls[n], forward, strike, max(worth, inside) + strays))
+        if worth - strays <= max(0.0, inside):
+            low = 0.0
+        else:
+            low = min(low, near(calls[n], forward, strike, worth - strays))
+        deviations[n, 0], deviations[n, 1] = low, min(MOST, high)
 
 
 @compiled

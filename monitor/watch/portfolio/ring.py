@@ -348,12 +348,13 @@ class Ring:
         if self.width.volatility:
             widen(
                 calls,
+                in_coin,
                 forward,
                 strikes,
+                prices[marks],
                 deviation,
                 self.width.volatility,
                 self.width.price,
-                parameters.moves,
             )
         now = market.moment(under)
         expired = market.expiries[chosen] <= now
