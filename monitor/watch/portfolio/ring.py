@@ -12,15 +12,16 @@ interval; that is asked without solving for it, as the value at both ends enclos
 
 The proof, from below:
 
-- worth of an option in a scenario: V(F', K, s') rises with s'; V / F' and V rise with F' and fall
-  with K for a call, and the other way round for a put; F' = max(F + shock × S, F × 1e-4) and s' = s ×
-  shock × √(left / years) rise with F and s, F' goes with S as the shock does, and `left / years` =
-  1 − days / years falls as moments pass. So the two corners hold all of it, and a gain lies between
-  the differences of ends. Likewise N(d1) and the density at d1, with d1's bounds over the cell: it
-  rises with F / K and has one lowest point, √(2 ln(F / K)), in s.
+- a gain of an option: its value in the middle of the cell, and by the mean value theorem no more away
+  from it than the slopes anywhere in the cell allow (`options`). What the slopes have in common over the
+  cell, times the way of index and forward, is signed: those two move for all contracts of an expiry at
+  once, so it adds up over a unit before its size is taken, Σ over index and forwards of |Σ amount × slope
+  × way|. The rest of each slope, and what strike (by its quote) and deviation do, adds up in size.
+- fading: √(left / years) with left / years = 1 − days / years falls as moments pass. Delta, vega and
+  rho are products of monotone factors and of N(d1) or n(d1), bounded by d1's bounds (`black`).
 - linear and inverse contracts: monotone in mark and index (`contracts`).
-- MR1, MR2, MR6: each scenario is a sum of amount × gain, so its middle is that of the middles and its
-  radius at most Σ |amount| × radius; a maximum of such is off by no more than the largest radius.
+- MR1, MR2, MR6: each scenario is a sum of amount × gain; a greatest of such lies between the greatest
+  of their lower and of their upper ends.
 - PM-1's spot in use rises with the spot and falls with the delta; MR7 rises with the raw charge.
 - MR3's offset takes the same share of the smaller from both: in the L1 norm it is 1-Lipschitz, step by
   step, whichever of the two is the smaller. So the charge is off by at most Σ |amount| × radius, as are

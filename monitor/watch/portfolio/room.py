@@ -74,6 +74,8 @@ class PortfolioWatch:
         self._rows_of: dict[int, tuple[int, ...]] = {}
         self._members: dict[int, set[int]] = {}
         """Row → slots that depend on it."""
+        self._listed: dict[int, Slots] = {}
+        """The same as arrays, of rows whose members have not changed since."""
         self._ring_of = np.zeros(1024, dtype=np.int8)
         self._stands = np.zeros((1024, 2), dtype=np.int64)
         """Slot → zone and OC-1; zone -1 where floats were not sure."""
@@ -107,6 +109,7 @@ class PortfolioWatch:
         self._rows_of[slot] = book.rows
         for row in book.rows:
             self._members.setdefault(row, set()).add(slot)
+            self._listed.pop(row, None)
         return True
 
     def drop(self, slot: int) -> None:
@@ -114,6 +117,7 @@ class PortfolioWatch:
         rows = self._rows_of.pop(slot, ())
         for row in rows:
             self._members[row].discard(slot)
+            self._listed.pop(row, None)
         if rows:
             self._pools.drop(slot)
         if slot < len(self._ring_of):
@@ -189,13 +193,18 @@ class PortfolioWatch:
         return chosen[~proved]
 
     def _members_in(self, number: int, rows: set[int]) -> Slots:
-        found: set[int] = set()
-        for row in rows:
-            found |= self._members.get(row, set())
-        slots = np.fromiter(found, dtype=np.int64, count=len(found))
-        slots.sort()
-        chosen: Slots = slots[self._ring_of[slots] == number]
-        return chosen
+        """Return the slots of a ring that depend on any of `rows`, rising."""
+        chosen = [slots[self._ring_of[slots] == number] for slots in map(self._list, sorted(rows))]
+        return chosen[0] if len(chosen) == 1 else np.unique(np.concatenate(chosen))
+
+    def _list(self, row: int) -> Slots:
+        found = self._listed.get(row)
+        if found is None:
+            members = self._members.get(row, set())
+            found = np.fromiter(members, dtype=np.int64, count=len(members))
+            found.sort()
+            self._listed[row] = found
+        return found
 
     def _proves(self, number: int, chosen: Slots) -> NDArray[np.bool_]:
         """Say whose standing a ring proves."""
@@ -252,6 +261,7 @@ class PortfolioWatch:
         self._rings = [Ring(market, width) for width in WIDTHS]
         self._pools = Pools()
         self._members.clear()
+        self._listed.clear()
         self._rows_of.clear()
         self._ring_of[:] = _NOWHERE
         return market
