@@ -97,7 +97,11 @@ class Deciding:
         figures = assess(account, self.reference, self.prices)
         self.assessed += 1
         if figures.unpriced:
+            # What it lacks is no price the watch waits for (PM-4: no set holds yet): named all the same.
+            self.watch.unpriced.add(account.account_id)
+            self.watch.census.mark(watched.slot, "unpriced")
             return None
+        self.watch.unpriced.discard(account.account_id)
         stood = self._standing(entry, figures)
         before = entry.remembered()
         context = Context(

@@ -19,6 +19,7 @@ from monitor.explain.charges import (
 from monitor.explain.contract import amount_of, slack_of_unit
 from monitor.explain.node import Node, figure, given, total
 from monitor.explain.sheet import Sheet
+from monitor.margin.portfolio.contracts import LEAST
 from monitor.margin.portfolio.figures import VOLATILITY_MOVES, RiskUnitFigures
 from monitor.margin.portfolio.holdings import Held
 
@@ -91,12 +92,14 @@ def _pnl(
     exact: bool,
 ) -> Node:
     """The unit's PnL under one move: contracts, spot in use, less the value model's error."""
-    parts = [
-        _of_contract(one, gain, at) for one, gain in zip(unit.held, each, strict=True) if one.net
-    ]
-    coin = given(f"{unit.underlying} in use", unit.spot_in_use, unit.underlying, "book", "PM-1")
     index = sheet.index(unit.underlying)
     moves = given("move of the index", shock, "", "reference set", "PM-4")
+    parts = [
+        _of_contract(one, _of_one(sheet, one, gain, at, index, moves), at)
+        for one, gain in zip(unit.held, each, strict=True)
+        if one.net
+    ]
+    coin = given(f"{unit.underlying} in use", unit.spot_in_use, unit.underlying, "book", "PM-1")
     name = f"spot {unit.underlying} {at}"
     parts.append(figure(name, "USD", "PM-1", "{0} × {1} × {2}", coin, index, moves, label="spot"))
     whole = total(f"contracts and spot of {unit.underlying} {at}", "USD", "PM-3", parts)
@@ -104,14 +107,27 @@ def _pnl(
     return figure(f"PnL of {unit.underlying} {at}", "USD", "PM-3", "{0} − {1}", whole, off)
 
 
-def _of_contract(one: Held, gain: Decimal, at: str) -> Node:
+def _of_contract(one: Held, each: Node, at: str) -> Node:
     name = one.contract.name
-    source = "shock of the index (PM-5)"
-    if one.contract.is_option:
-        volatility = one.contract.risk.implied_volatility
-        source = f"Black-76, implied volatility {volatility} (PM-4)"
-    each = given(f"PnL of one unit of {name} {at}", gain, "USD", source, "PM-3")
     return figure(f"{name} {at}", "USD", "PM-3", "{0} × {1}", amount_of(one), each, label=name)
+
+
+def _of_one(sheet: Sheet, one: Held, gain: Decimal, at: str, index: Node, moves: Node) -> Node:
+    """PM-5: the PnL of one unit of a contract when the index moves."""
+    if one.contract.is_option:
+        return _by_model(one, gain, at)
+    name = f"PnL of one unit of {one.contract.name} {at}"
+    if not one.contract.instrument.inverse:
+        return figure(name, "USD", "PM-5", "{0} × {1}", index, moves)
+    mark = sheet.mark(one.contract.name)
+    least = given("least share of a mark", LEAST, "", "its basis never takes it below", "PM-5")
+    formula = "(1 / {0} − 1 / max({0} + {1} × {2}, {0} × {3})) × {1} × (1 + {2})"
+    return figure(name, "USD", "PM-5", formula, mark, index, moves, least)
+
+
+def _by_model(one: Held, gain: Decimal, at: str) -> Node:
+    source = f"Black-76, implied volatility {one.contract.risk.implied_volatility}"
+    return given(f"PnL of one unit of {one.contract.name} {at}", gain, "USD", source, "PM-4")
 
 
 def _time(unit: RiskUnitFigures) -> Node:
@@ -124,7 +140,10 @@ def _time(unit: RiskUnitFigures) -> Node:
     passed = []
     for number, move in enumerate(VOLATILITY_MOVES):
         at = f"after {days} days at volatility {move}"
-        parts = [_of_contract(one, one.contract.risk.decay[number], at) for one in options]
+        parts = [
+            _of_contract(one, _by_model(one, one.contract.risk.decay[number], at), at)
+            for one in options
+        ]
         passed.append(total(f"options of {unit.underlying} {at}", "USD", "PM-3", parts))
     return figure(
         name,

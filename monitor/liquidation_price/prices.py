@@ -193,8 +193,11 @@ def _curved(account: Account, reference: Reference) -> bool:
     """Return whether a piece between breaks may be bent.
 
     The value of a coin-margined option moves with its mark and with the coin, and a spot order is
-    looked at from its own price, at which the coin of an inverse contract does not move.
+    looked at from its own price, at which the coin of an inverse contract does not move. A risk
+    unit's margin bends wherever another scenario becomes the worst.
     """
+    if account.mode == "portfolio":
+        return True
     kinds = {reference.instruments[p.instrument].kind for p in account.positions.values()}
     kinds |= {reference.instruments[o.instrument].kind for o in account.orders.values()}
     return "option" in kinds or ("spot" in kinds and len(kinds) > 1)

@@ -30,6 +30,10 @@ is measured against arithmetic of 60 digits is below 1e-14; the rest is for othe
 
 _ROOT_2 = math.sqrt(2.0)
 _ROOT_2_PI = math.sqrt(2.0 * math.pi)
+_LEAST = 1e-150
+"""A deviation whose h can still be squared."""
+_UNDERFLOWS = 1500.0
+"""exp(-750) is 0."""
 _STEPS = 200
 """More than bisections alone would take from the whole bracket to the last bit."""
 _NEAR = 1e-14
@@ -42,21 +46,17 @@ def time_value(forward: ArrayLike, strike: ArrayLike, deviation: ArrayLike) -> F
     """
     from scipy.special import erfcx  # half a second that most processes never need
 
-    forwards, strikes, deviations = np.broadcast_arrays(
-        np.asarray(forward, dtype=float),
-        np.asarray(strike, dtype=float),
-        np.asarray(deviation, dtype=float),
-    )
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-        h = -np.abs(np.log(forwards / strikes)) / deviations
-        t = 0.5 * deviations
-        bell = np.exp(-0.5 * (h * h + t * t))
-        found = erfcx(-(h + t) / _ROOT_2) - erfcx(-(h - t) / _ROOT_2)
-        price = 0.5 * np.sqrt(forwards) * np.sqrt(strikes) * bell * found
-    # At no deviation, and where exp underflows, there is nothing; at the money h is 0 / 0 there.
-    price = np.where((deviations > 0.0) & (bell > 0.0), price, 0.0)
+    forwards, strikes = np.asarray(forward, dtype=float), np.asarray(strike, dtype=float)
+    # Where exp underflows there is nothing; h is kept finite, so that no deviation is such a place.
+    # Past the most deviation nothing rises any more, and erfcx would overflow.
+    deviations = np.clip(deviation, _LEAST, MOST_DEVIATION)
+    h = np.abs(np.log(forwards / strikes)) / deviations
+    t = 0.5 * deviations
+    bell = np.exp(-0.5 * np.minimum(h * h + t * t, _UNDERFLOWS))
+    near, far = (h - t) / _ROOT_2, (h + t) / _ROOT_2
+    price = 0.5 * np.sqrt(forwards) * np.sqrt(strikes) * bell * (erfcx(near) - erfcx(far))
     result: Floats = np.minimum(np.maximum(price, 0.0), np.minimum(forwards, strikes))
-    return result
+    return np.where(np.asarray(deviation) > 0.0, result, 0.0)
 
 
 def values(kind: Kind, forward: ArrayLike, strike: float, deviation: ArrayLike) -> Floats:

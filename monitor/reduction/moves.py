@@ -60,12 +60,20 @@ class Close:
         """The taker fee in the settle currency."""
         return order_fee(self.instrument, self.size, self.quantity, self.price, self.taker)
 
+    @property
+    def premium(self) -> Decimal:
+        """CU-3: what closing an option brings in, in the settle currency; negative when it is paid."""
+        if self.instrument.kind != "option":
+            return ZERO
+        closed = self.direction * self.quantity
+        return trade_value(self.instrument, self.size, closed, self.price)
+
     def apply(self, account: Account) -> None:
         """Book the closed part's PnL, or its premium (CU-3), and the fee, in settle cash."""
         position = account.positions[self.key]
         closed = self.direction * self.quantity
         if self.instrument.kind == "option":
-            pnl = trade_value(self.instrument, self.size, closed, self.price)
+            pnl = self.premium
         else:
             entry = position.entry_price
             pnl = unrealised_pnl(self.instrument, self.size, closed, entry, self.price)

@@ -24,6 +24,7 @@ from monitor.reduction.trial import Market, Outcome, Trial
 from monitor.reduction.units import (
     UnitCandidate,
     basis_pairs,
+    part_candidates,
     smallest_in_unit,
     unit_candidates,
     unit_step,
@@ -74,7 +75,12 @@ class _Planner:
         if self.trial.account.mode == "spot":
             return self._same_coin_repayment() or self._ranked(self.debts)
         if self.trial.account.mode == "portfolio":
-            return self._opposite() or self._basis() or self._ranked_in_units()
+            return (
+                self._opposite()
+                or self._basis()
+                or self._ranked_in_units()
+                or self._part_in_units()
+            )
         return self._opposite() or self._delta_neutral() or self._ranked([*self.legs, *self.debts])
 
     # -- spot mode ----------------------------------------------------------------------------
@@ -171,14 +177,20 @@ class _Planner:
         for candidate in sorted(found, key=lambda one: one.rank):
             if not passes(self.trial, candidate.outcome):
                 continue
-            why = ranking_reason(candidate.outcome)
             if isinstance(candidate, UnitCandidate):
-                phase: Phase = "unhedged" if len(candidate.legs) == 1 else "delta_neutral"
-                sized = self._sized_in_unit(candidate.step, candidate.outcome)
-                return self._legs_plan(phase, sized, why)
+                return self._unit_plan(candidate)
             if isinstance(candidate.leg, Debt):
-                return self._debt_plan(candidate.leg, candidate, why)
+                return self._debt_plan(candidate.leg, candidate, ranking_reason(candidate.outcome))
         return None
+
+    def _part_in_units(self) -> Plan | Capped | None:  # RD-5, before RD-7's takeover
+        found = list(part_candidates(self.trial, self.legs))
+        return self._unit_plan(min(found, key=lambda one: one.rank)) if found else None
+
+    def _unit_plan(self, candidate: UnitCandidate) -> Plan | Capped:
+        why = ranking_reason(candidate.outcome)
+        sized = self._sized_in_unit(candidate.step, candidate.outcome)
+        return self._legs_plan(candidate.phase, sized, why)
 
     def _debt_plan(self, debt: Debt, candidate: Candidate, why: str) -> Plan | Capped:
         step, outcome = candidate.step, candidate.outcome

@@ -1,30 +1,50 @@
 """Steps of a portfolio account: as much of a leg, or a pair, as lowers its unit's margin (RD-5).
 
-A unit's margin has no tiers. Closing a leg lowers it until the rest is hedged best, and raises it from
-there on, so that the step ends where the margin is lowest; it takes the place of the tier step.
+A unit's margin has no tiers: the step ends where it is lowest, which takes the place of the tier step.
+Mostly it falls until the rest is hedged best, and rises from there on. But what a closed option costs
+or brings in is spot, which hedges in its turn, so that it may also rise first and fall later. Hence
+sizes are looked for among eighths of a leg first, and between two of them by bisection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 from monitor.exact import ZERO
 from monitor.margin.portfolio.figures import RiskUnitFigures
+from monitor.margin.portfolio.holdings import Holdings
 from monitor.margin.portfolio.unit import maintenance_of
+from monitor.reduction.checks import passes
 from monitor.reduction.legs import Leg, SizedStep, leg_step
-from monitor.reduction.moves import Close
+from monitor.reduction.moves import Close, Move
 from monitor.reduction.pairs import Pair, delta_neutral_pairs, pair_step
 from monitor.reduction.trial import Outcome, Trial
+from monitor.schema.commands import Phase
 from monitor.sizes import first_where
 
-__all__ = ["UnitCandidate", "basis_pairs", "smallest_in_unit", "unit_candidates", "unit_step"]
+__all__ = [
+    "UnitCandidate",
+    "basis_pairs",
+    "part_candidates",
+    "smallest_in_unit",
+    "unit_candidates",
+    "unit_step",
+    "without",
+]
+
+_PARTS = 8
+"""A dip of the margin, or of what adjusted equity lacks, may be missed within one part of a leg."""
+
+_LAST_RESORT = (1, 2, 4)
+"""Parts of a leg tried before a takeover; smaller ones would make it a long row of commands."""
 
 
 @dataclass(slots=True, frozen=True)
 class UnitCandidate:
-    """One leg, or two that offset one another, at the size that lowers the unit's margin most."""
+    """One leg, or two that offset one another, at one size of theirs."""
 
     legs: tuple[Leg, ...]
     step: SizedStep
@@ -40,6 +60,12 @@ class UnitCandidate:
             return 0, -relief, self.delta_usd, -relief, name
         return 1, -relief / loss, self.delta_usd, -relief, name
 
+    @property
+    def phase(self) -> Phase:
+        if len(self.legs) == 1:
+            return "unhedged"
+        return "delta_neutral" if any(leg.is_option for leg in self.legs) else "basis"
+
 
 def basis_pairs(legs: Sequence[Leg]) -> Iterator[Pair]:
     """RD-5: yield each unit's largest long and short perpetual or future, largest USD delta first.
@@ -51,18 +77,38 @@ def basis_pairs(legs: Sequence[Leg]) -> Iterator[Pair]:
 
 
 def unit_candidates(trial: Trial, legs: Sequence[Leg]) -> Iterator[UnitCandidate]:
-    """Yield each leg, and each unit's largest pair with a short option in it, at its best size."""
-    for leg in legs:
-        step = unit_step(trial, leg_step(leg))
-        if step is not None:
-            yield _candidate(trial, (leg,), step)
-    for pair in delta_neutral_pairs(legs):
-        if not any(leg.is_option for leg in pair):
+    """Yield each leg, and each unit's largest pair with a short option in it, where it asks least."""
+    for some, sized in _steps(legs):
+        if len(some) == 2 and not any(leg.is_option for leg in some):
             continue  # the pairs of the basis came before
-        sized = pair_step(pair)
-        step = unit_step(trial, sized) if sized is not None else None
+        step = unit_step(trial, sized)
         if step is not None:
-            yield _candidate(trial, pair, step)
+            yield _candidate(trial, some, step)
+
+
+def part_candidates(trial: Trial, legs: Sequence[Leg]) -> Iterator[UnitCandidate]:
+    """Yield each leg, and each pair, at the largest of whole, half and quarter that passes RD-7.
+
+    Where a unit asks least is not always where RD-7 holds: a coin's equity may change its sign, or
+    what relieves the account may be in its borrowing, and not in the unit.
+    """
+    for some, sized in _steps(legs):
+        for part in _LAST_RESORT:
+            candidate = _candidate(trial, some, SizedStep(-(-sized.count // part), sized.moves))
+            if passes(trial, candidate.outcome):
+                yield candidate
+                break
+
+
+def _steps(legs: Sequence[Leg]) -> Iterator[tuple[tuple[Leg, ...], SizedStep]]:
+    """Yield each leg and each unit's largest pairs, with and without options, as wholes."""
+    for leg in legs:
+        yield (leg,), leg_step(leg)
+    hedged = list(delta_neutral_pairs(legs))
+    for pair in [*hedged, *(one for one in basis_pairs(legs) if one not in hedged)]:
+        step = pair_step(pair)
+        if step is not None:
+            yield pair, step
 
 
 def _candidate(trial: Trial, legs: tuple[Leg, ...], step: SizedStep) -> UnitCandidate:
@@ -90,11 +136,12 @@ def unit_step(trial: Trial, step: SizedStep) -> SizedStep | None:
     """
     unit = _unit_of(trial, step)
 
+    @cache
     def margin(count: int) -> Decimal:
-        return maintenance_of(unit.grid, unit.holdings.less(_closed(step, count)))
+        return maintenance_of(unit.grid, without(unit.holdings, step.moves(count)))
 
     best = _lowest(margin, step.count)
-    if margin(best) >= maintenance_of(unit.grid, unit.holdings):
+    if margin(best) >= unit.maintenance_margin:
         return None
     return SizedStep(best, step.moves)
 
@@ -106,33 +153,49 @@ def _unit_of(trial: Trial, step: SizedStep) -> RiskUnitFigures:
     return trial.figures.risk_units[first.instrument.underlying]
 
 
-def _closed(step: SizedStep, count: int) -> Mapping[str, Decimal]:
-    """Return what `count` lots take off each position, in amounts of the unit, signed."""
+def without(holdings: Holdings, moves: Sequence[Move]) -> Holdings:
+    """Return the unit as the next assessment finds it, premiums and fees taken from the spot.
+
+    PnL is no part of that: it is in the coin's equity before it is realised.
+    """
     closed: dict[str, Decimal] = {}
-    for move in step.moves(count):
-        if isinstance(move, Close):
-            closed[move.key] = move.direction * move.quantity * move.size
-    return closed
+    received = ZERO
+    for close in moves:
+        if not isinstance(close, Close):
+            continue
+        closed[close.key] = close.direction * close.quantity * close.size
+        if close.settle == holdings.underlying:
+            received += close.premium - close.fee
+    return holdings.less(closed, received)
 
 
-def _lowest(margin: Callable[[int], Decimal], count: int) -> int:
-    """Return the fewest of 1 to `count` lots at which a function that falls, then rises, is lowest."""
-    low, high = 1, count
+def _parts(count: int) -> list[int]:
+    """Return one lot and the eighths of `count`, rising."""
+    return sorted({1, *(-(-count * part // _PARTS) for part in range(1, _PARTS + 1))})
+
+
+def _lowest(asked: Callable[[int], Decimal], count: int) -> int:
+    """Return few lots of 1 to `count` at which `asked` is lowest.
+
+    It is so beside the eighth where it is lowest; there it is taken to fall, then rise.
+    """
+    parts = _parts(count)
+    place = min(range(len(parts)), key=lambda number: asked(parts[number]))
+    low, high = parts[max(place - 1, 0)], parts[min(place + 1, len(parts) - 1)]
     while low < high:
         middle = (low + high) // 2
-        if margin(middle + 1) > margin(middle):
-            high = middle
-        else:
+        if asked(middle + 1) < asked(middle):
             low = middle + 1
-    least = margin(low)
-    return first_where(lambda one: margin(one) <= least, 0, low)
+        else:
+            high = middle
+    return min(low, parts[place], key=lambda one: (asked(one), one))
 
 
 def smallest_in_unit(trial: Trial, step: SizedStep, whole: Outcome) -> tuple[int, Outcome]:
     """RD-6: return the fewest lots that suffice and their outcome; the whole step when none do.
 
-    What adjusted equity leaves over the requirement rises with the lots and may fall again before
-    the end, where fees eat up the relief: the end of a stretch that suffices is looked for first.
+    What adjusted equity lacks may grow first and shrink later, and grow again before the end, where
+    fees eat up the relief: the first eighth that suffices ends the stretch where it begins to.
     """
     known: dict[int, Outcome] = {step.count: whole}
 
@@ -141,21 +204,19 @@ def smallest_in_unit(trial: Trial, step: SizedStep, whole: Outcome) -> tuple[int
             known[count] = trial.value(step.moves(count))
         return known[count]
 
-    def over(count: int) -> Decimal:
+    def lacking(count: int) -> Decimal:
         figures = outcome(count).figures
-        return figures.adjusted_equity - trial.exit * figures.requirement
+        return trial.exit * figures.requirement - figures.adjusted_equity
 
-    enough = step.count
-    if not trial.suffices(whole):
-        low, high = 1, step.count
-        while low < high:
-            middle = (low + high) // 2
-            if over(middle + 1) > over(middle):
-                low = middle + 1
-            else:
-                high = middle
-        if not trial.suffices(outcome(low)):
+    def suffices(count: int) -> bool:
+        return trial.suffices(outcome(count))
+
+    parts = _parts(step.count)
+    enough = next((count for count in parts if suffices(count)), None)
+    if enough is None:
+        enough = _lowest(lacking, step.count)
+        if not suffices(enough):
             return step.count, whole
-        enough = low
-    count = first_where(lambda one: trial.suffices(outcome(one)), 0, enough)
+    below = max((count for count in parts if count < enough), default=0)
+    count = first_where(suffices, below, enough)
     return count, outcome(count)

@@ -14,7 +14,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from monitor.exact import ONE, ZERO
+from monitor.exact import ONE
 from monitor.schema.base import Message, NonNegative, Positive, Rate
 
 __all__ = [
@@ -88,7 +88,7 @@ class StablecoinRow(Message):
         return self
 
 
-_Dated = TypeVar("_Dated", VolatilityShock, Tenor, RateShock, MinimumScale)
+_ByDays = TypeVar("_ByDays", VolatilityShock, Tenor, RateShock)
 
 
 def _must_rise(where: str, values: Sequence[Decimal], field: str) -> None:
@@ -97,11 +97,11 @@ def _must_rise(where: str, values: Sequence[Decimal], field: str) -> None:
         raise ValueError(f"{where}: {field} must rise from entry to entry, {', '.join(wrong)}")
 
 
-def _by_days(items: tuple[_Dated, ...]) -> tuple[_Dated, ...]:
+def _by_days(items: tuple[_ByDays, ...]) -> tuple[_ByDays, ...]:
     """Refuse an empty table and days that do not rise; the last entry serves what is longer."""
     if not items:
         raise ValueError("at least one entry is expected; leave the field out where it is unknown")
-    _must_rise("days", [getattr(item, "days", ZERO) for item in items], "days")
+    _must_rise("days", [item.days for item in items], "days")
     return items
 
 
@@ -114,14 +114,10 @@ def _grid(shocks: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
 
 def _scale(items: tuple[MinimumScale, ...]) -> tuple[MinimumScale, ...]:
     _must_rise("minimum_scale", [item.up_to for item in items], "up_to")
-    _must_not_fall("factor", [item.factor for item in items])
+    falls = [f"{b.factor} follows {a.factor}" for a, b in pairwise(items) if b.factor < a.factor]
+    if falls:
+        raise ValueError(f"factor: it must not fall, {', '.join(falls)}")
     return items
-
-
-def _must_not_fall(field: str, values: Sequence[Decimal]) -> None:
-    wrong = [f"{b} follows {a}" for a, b in pairwise(values) if b < a]
-    if wrong:
-        raise ValueError(f"{field}: it must not fall, {', '.join(wrong)}")
 
 
 _Share = Annotated[Rate, Field(gt=0, lt=1)]

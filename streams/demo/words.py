@@ -199,6 +199,7 @@ _PHASES = {
     "same_coin_repayment": "repay in kind",
     "opposite": "net off",
     "delta_neutral": "hedged pair",
+    "basis": "basis pair",
     "auto_exchange": "convert for a debt above its quota",
 }
 

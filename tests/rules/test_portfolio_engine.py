@@ -6,22 +6,33 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.account import Account, Balance, Position
+from monitor.account import (
+    Account,
+    Balance,
+    IsolatedPosition,
+    OpenOrder,
+    Position,
+    isolated_key,
+)
 from monitor.engine import Engine
+from monitor.escalation import Episode
 from monitor.limits import Totals
 from monitor.liquidation_price import liquidation_prices
 from monitor.margin import assess
 from monitor.questions import QUESTIONS, answer
 from monitor.reference import Reference
-from monitor.schema import Tick
+from monitor.schema import Cause, OrderCancel, Tick
 from tests.support.markets import arm, describe, exact_standing, with_ratio
 from tests.support.portfolio import (
+    DAY,
     NOW,
     any_portfolio_account,
     market,
+    parameters,
     portfolio_reference,
     price_book_at,
 )
@@ -71,7 +82,7 @@ def standing_is_exact(engine: Engine) -> None:
         assert entry.watched.standing == exact, describe(entry.account, figures)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(seeds)
 def test_h_3_no_crossing_of_a_portfolio_account_is_missed(seed: int) -> None:
     rng = Random(seed)
@@ -153,7 +164,7 @@ def test_ov_1_an_order_is_checked_against_the_units_margin_with_it() -> None:
     assert much.largest > 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seeds)
 def test_ov_6_the_largest_size_passes_and_the_next_lot_does_not(seed: int) -> None:
     rng = Random(seed)
@@ -174,9 +185,8 @@ def test_ov_6_the_largest_size_passes_and_the_next_lot_does_not(seed: int) -> No
     for quantity, accepted in ((found.largest, True), (found.largest + 1, False)):
         if quantity:
             assert ask(held, **asked, quantity=str(quantity)).accepted == accepted
-    for _ in range(3):
-        more = found.largest + rng.randint(2, 3000)
-        assert not ask(held, **asked, quantity=str(more)).accepted
+    more = found.largest + rng.randint(2, 3000)
+    assert not ask(held, **asked, quantity=str(more)).accepted
 
 
 def test_mr_4_a_liquidation_price_is_where_the_ratio_is_at_its_level() -> None:
@@ -199,3 +209,47 @@ def test_mr_4_a_liquidation_price_is_where_the_ratio_is_at_its_level() -> None:
 
     assert abs(ratio(factor) - 1) < d("1e-6")
     assert (ratio(factor * d("0.9999")) > 1) != (ratio(factor * d("1.0001")) > 1)
+
+
+def test_oc_1_orders_go_before_a_unit_with_them_takes_the_account_down() -> None:
+    """Above the warning, and short of what the unit would ask once its sells are filled."""
+    held = short_straddle()
+    sells = OpenOrder(
+        "O1", 1, "BTC-USDT-SWAP", "sell", "net", "cross", d("99000"), d(300), d(0),
+        False, True, None, 1, None,
+    )  # fmt: skip
+    keeps = msgspec.structs.replace(sells, order_id="O2", side="buy", reduce_only=True)
+    held.orders = {"O1": sells, "O2": keeps}
+    with_ratio(held, REFERENCE, price_book_at(PRICES, REFERENCE), d("1.25"))
+    engine = Engine(REFERENCE)
+    engine.ticks(Ticks(REFERENCE).of(PRICES), None)
+    engine.adopt(held, Episode(), 0)
+    engine.armed.add(0)
+    decisions = engine.examine(["P1"], Cause(kind="recovery", ts=engine.now))
+    said = [command for decision in decisions for command in decision.commands]
+    (cancel,) = [command for command in said if isinstance(command, OrderCancel)]
+    assert (cancel.reason, cancel.order_ids) == ("OC-1", ("O1",))
+
+
+def test_mr_3_an_isolated_position_is_no_part_of_a_unit() -> None:
+    held = short_straddle()
+    before = assess(held, REFERENCE, price_book_at(PRICES, REFERENCE))
+    key = isolated_key("BTC-USDT-SWAP", "net")
+    held.isolated[key] = IsolatedPosition(
+        "BTC-USDT-SWAP", "net", d(50), d("97000"), d(5000), "USDT", d(10)
+    )
+    after = assess(held, REFERENCE, price_book_at(PRICES, REFERENCE))
+    assert after.risk_units["BTC"].charges == before.risk_units["BTC"].charges
+    assert after.isolated[key].ratio is not None
+
+
+def test_pm_4_what_no_set_covers_is_named_among_the_unpriced_until_one_does() -> None:
+    later = [{"valid_from": "2025-01-16", "units": {"default": parameters()}}]
+    reference = portfolio_reference(QUIET, later)
+    engine, ticks = engine_with([short_straddle()], reference)
+    assert engine.watch.unpriced == {"P1"}
+    assert engine.bands() == {"unpriced": 1}
+    ticks.now = NOW + DAY
+    engine.ticks(ticks.of(market(reference, {"BTC": "1.0001"})), None)
+    assert engine.watch.unpriced == set()
+    assert engine.band(engine.entries["P1"]) is not None

@@ -204,7 +204,7 @@ def test_pm_2_every_figure_of_a_unit(found: Figures, name: str) -> None:
     for label in ("mr1", "mr4", "mr6", "mr7"):
         assert agrees(getattr(unit.charges, label), published[label]), label
     assert unit.charges.mr2 == unit.charges.mr3 == unit.charges.mr5 == unit.charges.mr9 == 0
-    assert (unit.gamma, unit.vega, unit.theta, unit.spot_in_use) == (0, 0, 0, 0)
+    assert unit.gamma == unit.vega == unit.theta == unit.spot_in_use == 0
     assert unit.worst.volatility == "up"
     assert unit.worst.spot == Decimal(published["worst"])
     assert agrees(unit.worst.pnl, published["pnl"])

@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.margin.portfolio.grid import Grid
+from monitor.margin.portfolio.option_risk import OptionAt, option_risk
 from monitor.options.black76 import Kind
 from monitor.options.implied import MOST_DEVIATION
 from monitor.options.time_value import ERROR, deviation_of, time_value, values
+from monitor.schema.portfolio import PortfolioParameters
+from monitor.schema.reference import Instrument
+from tests.support.portfolio import DAY, NOW, parameters
 
 DIGITS = Context(prec=60)
 
@@ -145,3 +150,60 @@ def test_deep_out_of_the_money_prices_are_told_apart_far_below_the_rounding_of_t
 def test_the_solver_ends_on_the_smallest_float() -> None:
     assert deviation_of(5e-324, 100.0, 230.0) == 0.0  # over the scale it is none any more
     assert 0.02 < deviation_of(1e-300, 100.0, 230.0) < 0.05
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.decimals("1e-12", "1e12", places=12),
+    st.decimals("1e-6", "1e7", places=6),
+    st.decimals("1e-6", "1e7", places=6),
+    st.integers(-DAY, 2000 * DAY),
+    st.sampled_from(["call", "put"]),
+    st.booleans(),
+    st.sampled_from(["0.9", "1", "9"]),
+)
+def test_whatever_the_prices_every_figure_is_a_number(
+    mark: Decimal,
+    index: Decimal,
+    strike: Decimal,
+    left: int,
+    kind: Kind,
+    in_coin: bool,
+    up: str,
+) -> None:
+    """A mark above all that an option can be worth, a strike anywhere, an hour or years, or none."""
+    shocks = [{"days": "30", "up": up, "down": "1"}, {"days": "900", "up": "0", "down": "0"}]
+    dated = PortfolioParameters.model_validate(
+        {
+            "valid_from": "2025-01-06",
+            "units": {"default": parameters(volatility_shocks=shocks, extreme_shock="0.99")},
+        }
+    )
+    unit = dated.unit("BTC")
+    assert unit is not None
+    instrument = Instrument.model_validate(
+        {
+            "kind": "option",
+            "family": "BTC-USD",
+            "underlying": "BTC",
+            "quote": "USD",
+            "settle": "BTC" if in_coin else "USD",
+            "lot": "1",
+            "tick": "0.1",
+            "strike": str(strike),
+            "expiry": NOW + left,
+            "option_type": kind,
+            "position_tiers": [{"up_to": "1", "initial": "0", "maintenance": "0"}],
+        }
+    )
+    risk = option_risk(
+        Grid(dated, unit), instrument, OptionAt(mark, index, Decimal(1), index * 2, NOW)
+    )
+    figures = [*risk.pnl[0], *risk.pnl[1], *risk.pnl[2], *risk.extremes, *risk.decay]
+    figures += [risk.delta, risk.gamma, risk.vega, risk.theta, risk.rho]
+    assert all(one.is_finite() for one in figures)
+    assert risk.implied_volatility is not None
+    assert risk.implied_volatility >= 0
+    assert abs(risk.delta_coin) <= 1
+    if left <= 0:
+        assert risk.vega == risk.theta == risk.rho == 0

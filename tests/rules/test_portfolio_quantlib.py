@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
+from typing import Any
 
 import pytest
-import QuantLib
+import QuantLib  # type: ignore[import-untyped]
 
 from monitor.margin.portfolio.contracts import contract_risk
 from monitor.margin.portfolio.grid import Grid
@@ -34,7 +35,7 @@ class Option:
     in_coin: bool
 
 
-def calculator(one: Option, forward: float, volatility: float, years: float):  # type: ignore[no-untyped-def]
+def calculator(one: Option, forward: float, volatility: float, years: float) -> Any:
     kind = QuantLib.Option.Call if one.kind == "call" else QuantLib.Option.Put
     payoff = QuantLib.PlainVanillaPayoff(kind, one.strike)
     return QuantLib.BlackCalculator(payoff, forward, volatility * math.sqrt(years), 1.0)

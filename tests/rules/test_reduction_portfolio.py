@@ -2,80 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from random import Random
-from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from monitor.account import Account, Balance, Position
-from monitor.account.state import position_key
-from monitor.margin import Figures
+from monitor.margin.portfolio.unit import maintenance_of
 from monitor.reduction import Capped, Caps, Plan, plan
+from monitor.reduction.checks import passes
 from monitor.reduction.legs import derivative_legs, leg_step
+from monitor.reduction.takeover import is_due
 from monitor.reduction.trial import Trial
-from monitor.reduction.units import smallest_in_unit, unit_step
-from monitor.schema import Command, Reduction
-from tests.rules.reduction_world import World, kinds
-from tests.support.markets import with_ratio
-from tests.support.portfolio import (
+from monitor.reduction.units import smallest_in_unit, unit_step, without
+from monitor.schema import Reduction
+from tests.rules.portfolio_world import (
+    CLOSE,
     NOW,
-    any_portfolio_account,
-    market,
-    portfolio_reference,
-    price_book_at,
-    raw_portfolio,
+    PRICES,
+    Desk,
+    d,
+    held,
+    in_danger,
+    in_liquidation,
+    risk_reversal,
+    same,
+    seeded,
 )
+from tests.rules.reduction_world import kinds
 
-REFERENCE = portfolio_reference()
-PRICES = market(REFERENCE)
-CLOSE = Decimal("1e-30")
 seeds = st.integers(0, 10**9)
-
-
-def d(value: str | int) -> Decimal:
-    return Decimal(value)
-
-
-class Desk(World):
-    """The small world over the prices of two risk units, all of one time."""
-
-    def __init__(self, made: Account, policy: dict[str, Any] | None = None) -> None:
-        super().__init__(
-            made, raw=raw_portfolio({"max_age_seconds": {"*": "100000"}, **(policy or {})})
-        )
-        self.now = NOW
-        self.book = price_book_at(PRICES, self.reference)
-
-    def move(self, prices: Mapping[str, str] | None = None, later_ms: int = 1) -> list[Command]:
-        """Let time pass; every price is repeated."""
-        assert not prices, "the marks of options follow from a whole market"
-        self.now += later_ms
-        self.book = price_book_at(PRICES, self.reference, self.now)
-        return self.decide()
-
-
-def held(positions: dict[str, str], side: str = "net", **balances: str) -> Account:
-    made = Account("A1", known=True, mode="portfolio", auto_borrow=True, account_seq=0)
-    made.balances = {coin: Balance(d(cash)) for coin, cash in balances.items()}
-    for place, quantity in positions.items():
-        name, _, given_side = place.partition("/")
-        key = given_side or side
-        entry = "0.05" if name.endswith(("-C", "-P")) else PRICES[name]
-        made.positions[f"{name}/{key}"] = Position(name, key, d(quantity), d(entry))  # type: ignore[arg-type]
-        if given_side:
-            made.position_mode = "long_short"
-    return made
-
-
-def in_liquidation(made: Account, share: str, policy: dict[str, Any] | None = None) -> Desk:
-    """Give the account the USDT that brings its ratio to `share`."""
-    desk = Desk(made, policy)
-    with_ratio(made, desk.reference, desk.book, d(share))
-    return desk
 
 
 # -- by hand -----------------------------------------------------------------------------------------
@@ -174,6 +130,44 @@ def test_rd_5_where_no_leg_alone_helps_a_pair_with_a_short_option_does() -> None
         pytest.fail("six steps of a straddle do not bring it above 1")
 
 
+def test_rd_5_what_buying_an_option_back_costs_hedges_in_its_turn() -> None:
+    """Short puts against long calls: a few puts less raise the margin, all of them less lower it,
+
+    as the premium paid for them turns the spot into a debt, which offsets the calls' delta.
+    """
+    made = held({"BTC-USD-251226-90000-P": "-388", "BTC-USD-251226-100000-C": "388"}, BTC="0.1")
+    desk = in_liquidation(
+        made, "0.862", volatility_shocks=[{"days": "365", "up": "0.2", "down": "0.25"}]
+    )
+    trial = Trial(made, desk.figures(), desk.context)
+    (leg,) = derivative_legs(trial)
+    few, whole = (trial.value(leg_step(leg).moves(count)) for count in (10, 388))
+    assert few.relief < 0 < whole.relief
+    found = desk.planned()
+    assert found.phase == "unhedged"
+    (action,) = found.actions
+    assert (action.instrument, action.quantity) == ("BTC-USD-251226-90000-P", d(388))
+    assert found.expected_ratio is not None
+    assert found.expected_ratio > d("0.9")
+    desk.carry_out(found)
+    assert same(desk.figures().ratio, found.expected_ratio)
+
+
+@pytest.mark.parametrize(("share", "contracts"), [("0.3", 50), ("0.95", 6)])
+def test_rd_7_where_a_whole_leg_does_not_pass_its_half_or_less_of_it_is_closed(
+    share: str, contracts: int
+) -> None:
+    """The fee of 100 contracts, 0.00005 BTC, would leave the coin owing; that of 50 does not."""
+    made = held({"BTC-USD-SWAP": "100"}, BTC="0.00003")
+    desk = in_liquidation(made, share)
+    trial = Trial(made, desk.figures(), desk.context)
+    (leg,) = derivative_legs(trial)
+    assert not passes(trial, trial.value(leg_step(leg).moves(100)))
+    found = desk.planned()
+    assert found.phase == "unhedged"
+    assert [a.quantity for a in found.actions] == [contracts]
+
+
 def test_rd_7_takeover_when_closing_leaves_nothing() -> None:
     made = held({"BTC-USDT-SWAP": "100", "BTC-USD-250328-100000-C": "50"}, USDT="-20000")
     desk = in_liquidation(made, "-0.5")
@@ -191,46 +185,6 @@ def test_rd_4_long_options_are_no_legs() -> None:
 
 
 # -- on seeded books ---------------------------------------------------------------------------------
-
-
-def seeded(seed: int, policy: dict[str, Any] | None = None) -> Desk:
-    rng = Random(seed)
-    made = any_portfolio_account(rng, REFERENCE, orders=False)
-    made.account_id, made.account_seq = "A1", 0
-    if rng.random() < 0.3:
-        made.position_mode = "long_short"
-        made.positions = {
-            position_key(p.instrument, side): Position(
-                p.instrument, side, p.quantity, p.entry_price
-            )
-            for p in made.positions.values()
-            for side in (("long",) if p.quantity > 0 else ("short",))
-        }  # type: ignore[arg-type]
-        for position in list(made.positions.values()):
-            if REFERENCE.instruments[position.instrument].kind == "swap" and rng.random() < 0.5:
-                side = "short" if position.side == "long" else "long"
-                half = -(position.quantity // 2)
-                if half:
-                    made.positions[f"{position.instrument}/{side}"] = Position(
-                        position.instrument,
-                        side,
-                        half,
-                        position.entry_price,  # type: ignore[arg-type]
-                    )
-    desk = Desk(made, policy)
-    assume(desk.figures().requirement > 0)
-    with_ratio(made, desk.reference, desk.book, d(rng.randint(5, 100)) / 100)
-    return desk
-
-
-def in_danger(figures: Figures) -> bool:
-    return figures.ratio is not None and figures.ratio <= 1
-
-
-def same(left: Decimal | None, right: Decimal | None) -> bool:
-    if left is None or right is None:
-        return left is right
-    return abs(left - right) <= CLOSE * max(Decimal(1), abs(left))
 
 
 @settings(max_examples=40, deadline=None)
@@ -300,6 +254,49 @@ def test_rd_6_no_smaller_size_of_a_leg_suffices(seed: int) -> None:
             assert trial.suffices(outcome)
         for probe in {1, count // 2, count - 1} - {0, count}:
             assert not trial.suffices(trial.value(step.moves(probe)))
+
+
+@settings(max_examples=15, deadline=None)
+@given(seeds)
+def test_rd_5_a_unit_without_a_part_of_a_leg_is_what_the_next_assessment_finds(seed: int) -> None:
+    desk = seeded(seed)
+    trial = Trial(desk.account, desk.figures(), desk.context)
+    for leg in derivative_legs(trial):
+        step, underlying = leg_step(leg), leg.instrument.underlying
+        unit = trial.figures.risk_units[underlying]
+        for count in {1, -(-step.count // 2), step.count}:
+            left = trial.value(step.moves(count)).figures.risk_units.get(underlying)
+            found = maintenance_of(unit.grid, without(unit.holdings, step.moves(count)))
+            assert same(found, left.maintenance_margin if left is not None else d(0))
+
+
+def assert_takeover_is_the_last_resort(desk: Desk) -> None:
+    trial = Trial(desk.account, desk.figures(), desk.context)
+    assume(in_danger(trial.figures))
+    legs = derivative_legs(trial)
+    assume(not is_due(trial, legs))
+    found = desk.plan()
+    if not isinstance(found, Plan) or not found.takeover:
+        return
+    for leg in legs:
+        step = leg_step(leg)
+        for count in (step.count, -(-step.count // 2)):
+            assert not passes(trial, trial.value(step.moves(count)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds)
+def test_rd_7_no_takeover_where_a_whole_leg_or_half_of_it_could_be_closed(seed: int) -> None:
+    assert_takeover_is_the_last_resort(seeded(seed))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds)
+@example(11)  # these rise first and fall later
+@example(381)
+@example(638)
+def test_rd_7_no_takeover_of_a_risk_reversal_that_could_be_closed(seed: int) -> None:
+    assert_takeover_is_the_last_resort(risk_reversal(seed))
 
 
 @settings(max_examples=15, deadline=None)

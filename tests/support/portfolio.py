@@ -16,6 +16,7 @@ from monitor.schema import Policy, Tick
 __all__ = [
     "EXPIRIES",
     "NOW",
+    "STRIKES",
     "any_portfolio_account",
     "market",
     "parameters",
@@ -38,7 +39,7 @@ _TIERS = [
 
 def parameters(**changed: Any) -> dict[str, Any]:
     """A full set of a unit's parameters; `changed` replaces, None leaves out."""
-    unit = {
+    unit: dict[str, Any] = {
         "spot_shocks": ["0.04", "0.08", "0.12"],
         "extreme_shock": "0.24",
         "basis_perpetual": "0.002",

@@ -193,3 +193,109 @@ def test_a_line_shows_negative_and_tiny_and_labelled_values() -> None:
     both = figure("adjusted equity", "USD", "AE-1", "{0} + {1}", *parts)
     assert line(both) == "adjusted equity -5.00 USD = BTC -5.00 + 0.0000123"
     assert line(figure("equity", "BTC", "CU-1", "−{0}", usd("y", "-0"))).startswith("equity 0 BTC")
+
+
+PORTFOLIO = """\
+now: 1736936801642
+reference:
+  currencies:
+    BTC: {minimum_rate: "0.98"}
+    USDT: {minimum_rate: "1"}
+  instruments:
+    BTC-USDT-SWAP:
+      {kind: swap, family: BTC-USDT, underlying: BTC, quote: USDT, settle: USDT, lot: "1",
+       tick: "0.1", contract_value: "0.01",
+       position_tiers: [{up_to: "1000", initial: "0.01", maintenance: "0.004"}]}
+    BTC-USD-250328-100000-C:
+      {kind: option, family: BTC-USD, underlying: BTC, quote: USD, settle: BTC, lot: "1",
+       tick: "0.0001", contract_value: "1", multiplier: "0.01", strike: "100000",
+       option_type: call, expiry: 1743148800000,
+       position_tiers: [{up_to: "1000", initial: "0", maintenance: "0"}]}
+  portfolio:
+    - valid_from: "2025-01-06"
+      units:
+        BTC:
+          spot_shocks: ["0.04", "0.08", "0.12"]
+          extreme_shock: "0.24"
+          basis_perpetual: "0.002"
+          basis_yearly: "0.05"
+          minimum_charge: "0.0045"
+          option_minimum: "0.0005"
+          volatility_shocks: [{days: "365", up: "0.2", down: "0.15"}]
+          tenors: [{days: "365", shock: "0.05"}]
+          rate_shocks: [{days: "365", shock: "0.01"}]
+          stablecoin_table: [{index: "0", tiers: [{up_to: "1000000", rate: "0.005"}]}]
+prices:
+  {BTC-USD: "97034.2", USDT-USD: "1", BTC-USDT-SWAP: "97034.2", BTC-USD-250328-100000-C: "0.09"}
+accounts:
+  - account_id: p
+    mode: portfolio
+    auto_borrow: true
+    position_mode: net
+    spot_hedge: {BTC: "0.1"}
+    snapshot:
+      balances: [{currency: USDT, cash: "50000"}, {currency: BTC, cash: "0.5"}]
+      positions:
+        - {instrument: BTC-USDT-SWAP, quantity: "-100", entry_price: "97000"}
+        - {instrument: BTC-USD-250328-100000-C, quantity: "10", entry_price: "0.08"}
+"""
+
+
+def test_pm_risk_units_are_in_the_assessment(tmp_path: Path) -> None:
+    file = tmp_path / "portfolio.yaml"
+    file.write_text(PORTFOLIO)
+    done = CliRunner().invoke(app, ["evaluate", str(file), "--json"])
+    assert done.exit_code == 0, done.output
+    (found,) = json.loads(done.stdout)
+    unit = found["risk_units"]["BTC"]
+    assert set(unit) == {
+        "charges",
+        "delta",
+        "extreme",
+        "filled",
+        "gamma",
+        "initial_margin",
+        "initial_without_orders",
+        "maintenance_margin",
+        "maintenance_without_orders",
+        "positions",
+        "scenarios",
+        "spot_in_use",
+        "theta",
+        "vega",
+        "worst",
+    }
+    assert list(unit["charges"]) == ["mr1", "mr2", "mr3", "mr4", "mr5", "mr6", "mr7", "mr9"]
+    assert list(unit["scenarios"]) == ["down", "same", "up"]
+    grid = ["-0.12", "-0.08", "-0.04", "0", "0.04", "0.08", "0.12"]
+    assert all(list(row) == grid for row in unit["scenarios"].values())
+    assert unit["spot_in_use"] == "0.1"
+    worst = unit["worst"]
+    assert unit["scenarios"][worst["volatility"]][worst["spot"]] == worst["pnl"]
+    assert unit["charges"]["mr1"] == worst["pnl"].removeprefix("-")
+    perpetual, option = unit["positions"]
+    assert perpetual["implied_volatility"] is None
+    assert 0.4 < float(option["implied_volatility"]) < 0.7
+    assert found["maintenance_margin"] == unit["maintenance_margin"]
+    assert found["borrowing_margin"] == {"maintenance_margin": "0", "initial_margin": "0"}
+
+
+def test_pm_4_prices_of_a_file_are_those_of_its_now(tmp_path: Path) -> None:
+    file = tmp_path / "portfolio.yaml"
+    file.write_text(PORTFOLIO.replace("now: 1736936801642", "now: 1735000000000"))
+    done = CliRunner().invoke(app, ["evaluate", str(file), "--json"])
+    (found,) = json.loads(done.stdout)
+    assert found["unpriced"] == ["portfolio.BTC.valid_from/reference"]
+    file.write_text(PORTFOLIO.replace("now: 1736936801642", "now: yesterday"))
+    done = CliRunner().invoke(app, ["evaluate", str(file)])
+    assert done.exit_code == 1
+    assert "now: 'yesterday' given, epoch milliseconds expected" in str(done.exception)
+
+
+def test_pm_explanation_goes_down_to_the_worst_scenario(tmp_path: Path) -> None:
+    file = tmp_path / "portfolio.yaml"
+    file.write_text(PORTFOLIO)
+    done = CliRunner().invoke(app, ["evaluate", str(file), "--explain"])
+    assert done.exit_code == 0, done.output
+    for text in ("maintenance margin of unit BTC", "MR1 of BTC", "Black-76, implied volatility"):
+        assert text in done.stdout

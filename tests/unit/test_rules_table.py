@@ -135,7 +135,7 @@ def test_the_page_names_places_tests_and_what_is_not_yet() -> None:
     assert "[monitor/margin/spot_orders.py](../monitor/margin/spot_orders.py)" in row
     assert "`spot_order_loss`" in row
     assert "`test_ae_2_" in row
-    assert "| RD-5 | Portfolio: by risk unit | not yet: portfolio margin | |" in page
+    assert "Not yet: what-if and liquidation map." in page
     for code in rules_by_code():
         assert code in page
 
@@ -175,10 +175,10 @@ def test_all_rules_are_listed_and_an_unknown_one_is_refused(
 
 
 def test_rules_as_data(capsys: pytest.CaptureFixture[str]) -> None:
-    run_rules(["MR-1", "PM-1"], as_json=True, as_markdown=False)
-    ratio, unit = json.loads(capsys.readouterr().out)
+    run_rules(["MR-1", "WI-1"], as_json=True, as_markdown=False)
+    ratio, what_if = json.loads(capsys.readouterr().out)
     assert ratio["code"] == "MR-1"
     assert ratio["not_yet"] is None
     assert {"file", "line", "name", "kind", "does_it"} == set(ratio["places"][0])
     assert {"file", "line", "name"} == set(ratio["tests"][0])
-    assert unit["not_yet"] == "portfolio margin"
+    assert what_if["not_yet"] == "what-if and liquidation map"

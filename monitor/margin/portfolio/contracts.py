@@ -14,9 +14,9 @@ from monitor.margin.portfolio.option_risk import OptionAt, option_risk
 from monitor.margin.portfolio.risk import Risk
 from monitor.schema.reference import Instrument
 
-__all__ = ["contract_risk"]
+__all__ = ["LEAST", "contract_risk"]
 
-_LEAST = Decimal("0.0001")
+LEAST = Decimal("0.0001")
 """What is left of a mark at least where its basis would take it below 0 in a fall."""
 
 
@@ -77,7 +77,7 @@ def _inverse(grid: Grid, mark: Decimal, index: Decimal) -> Risk:
     """The PnL is in coin (CU-2) and worth the index after the move."""
 
     def gain(shock: Decimal) -> Decimal:
-        moved = max(mark + index * shock, mark * _LEAST)
+        moved = max(mark + index * shock, mark * LEAST)
         return (ONE / mark - ONE / moved) * index * (ONE + shock)
 
     return _outright(grid, gain, ONE / mark, ONE)

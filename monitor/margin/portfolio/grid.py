@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
+import numpy as np
+
 from monitor.exact import ONE, ZERO
 from monitor.margin.portfolio.risk import Risk
 from monitor.prices import PriceBook
@@ -32,7 +34,15 @@ class Grid:
     account that holds the contract at the same prices has it for nothing.
     """
 
-    __slots__ = ("extreme_share", "extremes", "initial_factor", "known", "shocks", "unit")
+    __slots__ = (
+        "extreme_share",
+        "extremes",
+        "initial_factor",
+        "known",
+        "moves",
+        "shocks",
+        "unit",
+    )
 
     def __init__(self, dated: PortfolioParameters, unit: UnitParameters) -> None:
         self.unit = unit
@@ -42,6 +52,8 @@ class Grid:
         self.shocks = (*(-s for s in reversed(ups)), ZERO, *ups)
         """PM-4: the price points of MR1, rising."""
         self.extremes = (-unit.extreme_shock, unit.extreme_shock)
+        self.moves = np.array([float(s) for s in (*self.shocks, *self.extremes, ZERO)])
+        """The price points, the extremes, and no move for the days that pass (MR2)."""
         self.known: dict[str, tuple[tuple[object, ...], Risk]] = {}
 
 

@@ -59,7 +59,9 @@ class Holdings:
     spot: Decimal = ZERO
     """The coin's equity without the value of its options, in coin; negative when owed."""
     spot_buys: Decimal = ZERO
+    """What open spot orders receive of the coin, whatever they are traded against."""
     spot_sells: Decimal = ZERO
+    """What they give of it."""
     cap: Decimal | None = None
     """PM-1: the user's hedge cap in coin; None: no cap."""
     indices: dict[str, Decimal] = field(default_factory=dict)
@@ -95,9 +97,12 @@ class Holdings:
             if gross:
                 yield Held(contract, net, gross)
 
-    def less(self, closed: Mapping[str, Decimal]) -> Holdings:
-        """Return the unit with amounts (signed) taken off positions; `instrument/side` → amount."""
-        twin = replace(self, contracts=dict(self.contracts))
+    def less(self, closed: Mapping[str, Decimal], received: Decimal) -> Holdings:
+        """Return the unit with amounts (signed) taken off positions; `instrument/side` → amount.
+
+        `received` is the spot coin that closing them brings in, negative when it costs some.
+        """
+        twin = replace(self, contracts=dict(self.contracts), spot=self.spot + received)
         for key, amount in closed.items():
             name = key.rpartition("/")[0]
             contract = twin.contracts[name]

@@ -68,26 +68,23 @@ def option_risk(grid: Grid, instrument: Instrument, at: OptionAt) -> Risk:
     volatility = deviation / math.sqrt(years) if years > 0.0 else 0.0
 
     moves = _volatility_moves(grid.unit.volatility_shocks or (), days)
-    shocks = np.array([float(shock) for shock in (*grid.shocks, *grid.extremes)])
     left = max(0.0, years - float(grid.unit.days) / _YEAR_DAYS)
-    faded = math.sqrt(left / years) if years > 0.0 else 0.0
     # Three rows (volatility down, same, up); the price points, the extremes, and when the days passed.
     index = float(at.spot)
-    moved = np.append(1.0 + shocks, 1.0)
-    forwards = np.maximum(outright + index * (moved - 1.0), outright * _LEAST)
-    times = np.append(np.ones(len(shocks)), faded)
-    deviations = deviation * np.outer(moves, times)
+    forwards = np.maximum(outright + index * grid.moves, outright * _LEAST)
+    deviations = np.repeat((deviation * np.array(moves))[:, None], len(grid.moves), axis=1)
+    deviations[:, -1] *= math.sqrt(left / years) if years > 0.0 else 0.0
     worth = values(kind, forwards, at_strike, deviations)
     if in_coin:
-        worth = worth / forwards * (index * moved)
-    now = worth[1, len(grid.shocks) // 2]
-    gains = worth - now
+        worth = worth / forwards * (index * (1.0 + grid.moves))
+    now = float(worth[1, len(grid.shocks) // 2])
+    gains = (worth - now).tolist()
 
     slack = slack_of(at.forward, at.spot, strike_usd)
     step = slack.scaleb(-1)
 
     def rounded(value: float, to: Decimal = step) -> Decimal:
-        return Decimal(float(value)).quantize(to, ROUND_HALF_EVEN)
+        return Decimal(value).quantize(to, ROUND_HALF_EVEN)
 
     points = len(grid.shocks)
     found = sensitivities(kind, outright, at_strike, years, volatility)
@@ -95,14 +92,14 @@ def option_risk(grid: Grid, instrument: Instrument, at: OptionAt) -> Risk:
     share = index / outright if in_coin else 1.0
     return Risk(
         tuple(tuple(rounded(gain) for gain in row[:points]) for row in gains),
-        (rounded(gains[1, points]), rounded(gains[1, points + 1])),
-        tuple(rounded(gain) for gain in gains[:, -1]),
+        (rounded(gains[1][points]), rounded(gains[1][points + 1])),
+        tuple(rounded(row[-1]) for row in gains),
         delta,
         delta * at.forward,
         rounded(found.gamma * outright * outright) * _PERCENT,
         rounded(found.vega * share),
         rounded(found.theta * share / _YEAR_DAYS),
-        rounded(-years * float(now)),
+        rounded(-years * now),
         slack,
         rounded(volatility, _VOLATILITY_STEP),
     )

@@ -12,6 +12,7 @@ from monitor.margin.portfolio.holdings import Contract, Holdings
 from monitor.margin.portfolio.prices import forward_of, usd_of
 from monitor.margin.portfolio.unit import unit_figures
 from monitor.margin.run import Run
+from monitor.margin.spot_orders import exchange_of
 from monitor.schema.reference import Instrument
 
 __all__ = ["add_units"]
@@ -121,13 +122,11 @@ class _Units:
             else:
                 contract.sells += amount
         for order in run.spot_orders:
-            instrument = self.reference.instruments[order.instrument]
-            if instrument.underlying != holdings.underlying:
-                continue
-            if order.side == "buy":
-                holdings.spot_buys += order.remaining
-            else:
-                holdings.spot_sells += order.remaining
+            exchange = exchange_of(order, self.reference.instruments[order.instrument], run.index)
+            if exchange.receives == holdings.underlying:
+                holdings.spot_buys += exchange.received
+            elif exchange.gives == holdings.underlying:
+                holdings.spot_sells += exchange.given
 
     def _shown(self, holdings: Holdings, key: str) -> UnitPosition:
         position = self.run.account.positions[key]
