@@ -14,6 +14,7 @@ from monitor.reduction import Caps
 from monitor.reference import Reference
 from monitor.schema import Cause
 from monitor.watch import IsolatedStanding, Standing, Watch, kernels
+from monitor.watch.portfolio import PortfolioWatch
 
 __all__ = ["Deciding"]
 
@@ -25,7 +26,7 @@ class Deciding:
 
     def __init__(self, reference: Reference) -> None:
         self.prices = PriceBook()
-        self.watch = Watch()
+        self.watch = Watch(PortfolioWatch())
         self.caps = Caps()
         """RD-6; its `share` is the own part of every cap."""
         self.totals: Totals | None = None

@@ -127,6 +127,7 @@ class _Compilation:
             tuple(sorted(self.awaited)),
             tuple(self.parts),
             self.asked,
+            account.mode == "portfolio",
         )
 
     def _held(self) -> None:
@@ -208,19 +209,25 @@ class _Compilation:
             self._holding(listed.underlying)
             self._holding(listed.quote)
         else:
-            self.apart.add(listed.mark)
-            self._holding(listed.settle)
+            self._leg(listed)
+
+    def _leg(self, listed: Listed) -> None:
+        self.apart.add(listed.mark)
+        self._holding(listed.settle)
 
     def _option(self, listed: Listed, *, short: bool) -> None:
         """CU-3, MM-3: options are left to decimals; long and bought ones need their mark alone."""
         self._order_apart(listed)
         if short:
-            tables = self.tables
-            self._index_apart(listed.underlying)
-            future, awaited = forward_of(listed.instrument, tables.reference, tables.prices)
-            self.awaited.update(awaited)
-            if future is not None:
-                self.apart.add(tables.listed(future).mark)
+            self._option_prices(listed)
+
+    def _option_prices(self, listed: Listed) -> None:
+        tables = self.tables
+        self._index_apart(listed.underlying)
+        future, awaited = forward_of(listed.instrument, tables.reference, tables.prices)
+        self.awaited.update(awaited)
+        if future is not None:
+            self.apart.add(tables.listed(future).mark)
 
     def _index_apart(self, name: str) -> None:
         if name != "USD":
@@ -232,21 +239,34 @@ class _Compilation:
     # -- derivatives and spot orders --------------------------------------------------------------
 
     def _units(self, orders: list[tuple[OpenOrder, Listed]]) -> None:
-        """PM-1: risk units are left to decimals; these are the prices they are made of."""
-        self.exact_only = True
+        """PM-1: what risk units are made of (`monitor.watch.portfolio`), and the prices they need."""
         tables = self.tables
         for name, instrument in derivatives_of(self.account, tables.reference):
             listed = tables.listed(name)
-            self._order_apart(listed)
+            self._leg(listed)
             self._index_apart(listed.underlying)
+            self._index_apart(listed.quote)
+            self._holding(listed.underlying)
             self.settling.add(listed.settle)
             if listed.is_option:
-                self._option(listed, short=True)
+                self._option_prices(listed)
                 forward = portfolio_forward(instrument, tables.reference, tables.prices)
                 if forward is not None:
                     self._index_apart(forward.quote)
         for order, listed in orders:
-            self._freeze(order, listed.settle, ZERO, ZERO, ZERO)  # how much, decimals tell
+            self._freeze_leg(order, listed)
+
+    def _freeze_leg(self, order: OpenOrder, listed: Listed) -> None:
+        """CU-4, AE-1: the fee, and the premium of an option that is bought."""
+        amount = ZERO
+        if order.price is None:
+            self.exact_only = True
+        else:
+            instrument, size, left = listed.instrument, listed.size, order.remaining
+            amount = order_fee(instrument, size, left, order.price, self.takers.contract)
+            if listed.is_option and order.side == "buy":
+                amount += trade_value(instrument, size, left, order.price)
+        self._freeze(order, listed.settle, amount, ZERO, amount)
 
     def _contracts(self, orders: list[tuple[OpenOrder, Listed]]) -> None:
         account, tables = self.account, self.tables

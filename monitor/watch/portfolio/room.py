@@ -1,0 +1,273 @@
+"""Which portfolio accounts may a tick concern? Those whom no cell of prices clears.
+
+Cells lie in one another: an account stands in the widest that proves its zone, and is looked at again
+when that is left, in the next narrower one where it proves nothing any more. The narrowest is the
+point of the present prices; what floats cannot tell there is named, and for decimals to decide.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.account.state import Account
+from monitor.prices import PriceBook
+from monitor.reference import Reference
+from monitor.watch.exposures import Form
+from monitor.watch.guard import Look
+from monitor.watch.portfolio.accounts import bound_accounts, mark_contracts
+from monitor.watch.portfolio.book import compile_book
+from monitor.watch.portfolio.layout import (
+    EQUITY_HI,
+    EQUITY_LO,
+    FOUND,
+    MOST_HOLDINGS,
+    MOST_LEVELS,
+    REQUIREMENT_HI,
+    REQUIREMENT_LO,
+    SHORT,
+    SURE,
+    ZONE,
+)
+from monitor.watch.portfolio.market import Market
+from monitor.watch.portfolio.pools import Pools
+from monitor.watch.portfolio.ring import Ring, Width
+from monitor.watch.portfolio.unit import SCRATCH
+
+__all__ = ["WIDTHS", "PortfolioWatch"]
+
+Floats = NDArray[np.float64]
+Slots = NDArray[np.int64]
+
+WIDTHS = (
+    Width(0.02, 0.1, 1_800_000),
+    Width(0.006, 0.03, 900_000),
+    Width(0.002, 0.01, 300_000),
+    Width(0.0006, 0.004, 120_000),
+    Width(0.00015, 0.001, 60_000),
+    Width(0.0, 0.0, 0),
+)
+"""The cells, the widest first; the last is a point."""
+_RISE_EVERY = 16
+"""How many looks at a point pass before its accounts are tried in a cell."""
+_NOWHERE = -1
+
+
+class PortfolioWatch:
+    """The units of many accounts, by slot. Synchronous; prices are those of one price book."""
+
+    def __init__(self) -> None:
+        self._market: Market | None = None
+        self._rings: list[Ring] = []
+        self._pools = Pools()
+        self._rows_of: dict[int, tuple[int, ...]] = {}
+        self._members: dict[int, set[int]] = {}
+        """Row → slots that depend on it."""
+        self._listed: dict[int, Slots] = {}
+        """The same as arrays, of rows whose members have not changed since."""
+        self._ring_of = np.zeros(1024, dtype=np.int8)
+        self._stands = np.zeros((1024, 2), dtype=np.int64)
+        """Slot → zone and OC-1; zone -1 where floats were not sure."""
+        self._looks = 0
+        self._coins = np.zeros((MOST_HOLDINGS, 6))
+        self._sums = np.zeros(SCRATCH)
+
+    # -- accounts -----------------------------------------------------------------------------
+
+    def put(
+        self, slot: int, account: Account, reference: Reference, prices: PriceBook, form: Form
+    ) -> bool:
+        """Take an account all of whose prices are known; say whether floats can screen it.
+
+        No tick concerns it until it is looked at.
+        """
+        self.drop(slot)
+        market = self._market
+        if market is None or market.book is not prices or market.reference is not reference:
+            market = self._begin(reference, prices)
+        if form.exact_only:
+            return False
+        changes = market.changes
+        book = compile_book(account, reference, form, market)
+        if market.changes != changes:
+            self._shake()
+        if book is None:
+            return False
+        self._room(slot)
+        self._pools.put(slot, book)
+        self._rows_of[slot] = book.rows
+        for row in book.rows:
+            self._members.setdefault(row, set()).add(slot)
+            self._listed.pop(row, None)
+        return True
+
+    def drop(self, slot: int) -> None:
+        """Forget an account, or that it was to be screened."""
+        rows = self._rows_of.pop(slot, ())
+        for row in rows:
+            self._members[row].discard(slot)
+            self._listed.pop(row, None)
+        if rows:
+            self._pools.drop(slot)
+        if slot < len(self._ring_of):
+            self._ring_of[slot] = _NOWHERE
+
+    def mute(self, slot: int) -> None:
+        """Let no tick concern an account until it is looked at."""
+        if slot < len(self._ring_of):
+            self._ring_of[slot] = _NOWHERE
+
+    def look(self, slot: int, levels: tuple[float, ...]) -> Look | None:
+        """Screen an account at the present prices and guard what is found; None: not screened."""
+        if slot not in self._rows_of:
+            return None
+        if len(levels) > MOST_LEVELS:
+            raise ValueError(f"{len(levels)} levels given, {MOST_LEVELS} are expected at most")
+        self._pools.set_levels(slot, levels)
+        chosen = np.array([slot])
+        last = len(self._rings) - 1
+        found = self._bound(last, chosen)[0]
+        sure = bool(found[SURE])
+        self._stands[slot] = (int(found[ZONE]), int(found[SHORT])) if sure else (-1, 0)
+        self._ring_of[slot] = last
+        if sure:
+            for number in range(last):
+                if self._proves(number, chosen)[0]:
+                    self._ring_of[slot] = number
+                    break
+        equity = 0.5 * (found[EQUITY_LO] + found[EQUITY_HI])
+        asked = 0.5 * (found[REQUIREMENT_LO] + found[REQUIREMENT_HI])
+        ratio = float(equity / asked) if asked > 0.0 else float("inf")
+        return Look(int(found[ZONE]), bool(found[SHORT]), sure, ratio)
+
+    def screen_all(self) -> int:
+        """Screen every account at the present prices; return of how many floats are sure."""
+        slots = np.array(sorted(self._rows_of), dtype=np.int64)
+        return int(self._bound(len(self._rings) - 1, slots)[:, SURE].sum()) if len(slots) else 0
+
+    # -- prices -------------------------------------------------------------------------------
+
+    def tick(self, key: str) -> list[int]:
+        """Take the tick that the price book has just accepted; return the slots it may concern."""
+        market = self._market
+        row = market.take(key) if market is not None else None
+        if row is None:
+            return []
+        left: Slots = np.zeros(0, dtype=np.int64)
+        for number, ring in enumerate(self._rings):
+            rows = ring.left_by(row)
+            own = self._members_in(number, rows) if rows else left[:0]
+            if len(own) or len(left):
+                left = self._again(number, own, left, rises=row in rows)
+        return sorted(left.tolist())
+
+    def goes_by(self, key: str) -> bool:
+        """Say whether a price may concern anybody here."""
+        return self._market is not None and key in self._market.rows
+
+    def _again(self, number: int, own: Slots, left: Slots, *, rises: bool) -> Slots:
+        """Look at accounts of a ring that was left, and at those that come from wider ones.
+
+        `rises`: the price itself left its cell, so what the new one proves a wider one may as well.
+        """
+        chosen = np.concatenate([own, left])
+        proved = self._proves(number, chosen)
+        self._ring_of[chosen] = number
+        last = number == len(self._rings) - 1
+        self._looks += last
+        if number and rises and (not last or self._looks % _RISE_EVERY == 0):
+            rising = own[proved[: len(own)]]
+            if len(rising):
+                self._ring_of[rising[self._proves(number - 1, rising)]] = number - 1
+        return chosen[~proved]
+
+    def _members_in(self, number: int, rows: set[int]) -> Slots:
+        """Return the slots of a ring that depend on any of `rows`, rising."""
+        chosen = [slots[self._ring_of[slots] == number] for slots in map(self._list, sorted(rows))]
+        return chosen[0] if len(chosen) == 1 else np.unique(np.concatenate(chosen))
+
+    def _list(self, row: int) -> Slots:
+        found = self._listed.get(row)
+        if found is None:
+            members = self._members.get(row, set())
+            found = np.fromiter(members, dtype=np.int64, count=len(members))
+            found.sort()
+            self._listed[row] = found
+        return found
+
+    def _proves(self, number: int, chosen: Slots) -> NDArray[np.bool_]:
+        """Say whose standing a ring proves."""
+        found = self._bound(number, chosen)
+        stands = self._stands[chosen]
+        proved: NDArray[np.bool_] = (
+            (found[:, SURE] > 0.0)
+            & (found[:, ZONE] == stands[:, 0])
+            & (found[:, SHORT] == stands[:, 1])
+        )
+        return proved
+
+    def _bound(self, number: int, chosen: Slots) -> Floats:
+        """Return the figures of accounts in one ring, its cells made where they are wanting."""
+        ring, pools = self._rings[number], self._pools
+        ring.grow()
+        wanted = np.zeros(len(ring.known), dtype=np.bool_)
+        mark_contracts(chosen, pools.accounts, pools.legs.rows, wanted)
+        ring.ensure(wanted)
+        lows, highs = ring.values()
+        found = np.zeros((len(chosen), FOUND))
+        bound_accounts(
+            chosen,
+            pools.accounts,
+            pools.rates,
+            pools.levels,
+            pools.holdings.rows,
+            pools.balances.rows,
+            pools.legs.rows,
+            pools.amounts.rows,
+            pools.units.rows,
+            pools.caps.rows,
+            pools.discounts.rows,
+            pools.borrows.rows,
+            lows,
+            highs,
+            ring.table,
+            ring.under,
+            ring.shares,
+            ring.scales,
+            ring.hedges,
+            self._coins,
+            self._sums,
+            found,
+            ring.width.price == 0.0,
+        )
+        return found
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _begin(self, reference: Reference, prices: PriceBook) -> Market:
+        """Every account is put again with another reference set."""
+        market = self._market = Market(reference, prices)
+        self._rings = [Ring(market, width) for width in WIDTHS]
+        self._pools = Pools()
+        self._members.clear()
+        self._listed.clear()
+        self._rows_of.clear()
+        self._ring_of[:] = _NOWHERE
+        return market
+
+    def _shake(self) -> None:
+        """Prices reach contracts through other rows than before: no cell made until now holds.
+
+        The accounts are put again, as the price that did it says; until then all of them are looked
+        at with the next tick of theirs.
+        """
+        for ring in self._rings:
+            ring.forget()
+        screened = self._ring_of >= 0
+        self._ring_of[screened] = len(self._rings) - 1
+
+    def _room(self, slot: int) -> None:
+        while slot >= len(self._ring_of):
+            more = len(self._ring_of)
+            self._ring_of = np.append(self._ring_of, np.full(more, _NOWHERE, dtype=np.int8))
+            self._stands = np.concatenate([self._stands, np.zeros_like(self._stands)])
