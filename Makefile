@@ -15,6 +15,7 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## install everything into .venv and fetch the embedded Kafka; quick when done
 	@$(BIN)/python -m streams.embedded.setup
+	@$(BIN)/python -c "from monitor.watch import warm; warm()"
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python" >&2; exit 1; }
@@ -47,6 +48,11 @@ ops-tools: ## helm, kubeconform and the schemas of Kubernetes into .tools (needs
 	GOBIN=$(CURDIR)/.tools/bin go install github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 	test -x .tools/venv/bin/python || $(PYTHON) -m venv .tools/venv
 	.tools/venv/bin/pip install -q --disable-pip-version-check kubernetes-validate==1.37.0
+
+bench: setup ## measure engine and pipeline beside the usual designs; an hour and more
+	@mkdir -p build
+	@$(BIN)/liqmon bench engine --plot build/cost.png $(ARGS); first=$$?; \
+		$(BIN)/liqmon bench pipeline $(ARGS) && exit $$first
 
 check: $(INSTALLED) ## lint, formatting, types and the documentation site, as the CI checks them
 	$(BIN)/ruff check

@@ -7,6 +7,7 @@ import numpy as np
 from monitor.ladder import Ladder
 from monitor.watch import kernels, layout
 from monitor.watch.exposures import NO_FLOOR, Debt, Form, Holding
+from monitor.watch.portfolio.warming import warm_portfolio
 from monitor.watch.screen import Screen
 
 __all__ = ["warm"]
@@ -15,7 +16,7 @@ _LADDER = Ladder((), (), ("normal",))
 
 
 def warm() -> None:
-    """Have every compiled loop run once: some seconds the first time, well below one afterwards."""
+    """Have every compiled loop run once: half a minute the first time, a second or two afterwards."""
     screen = Screen()
     row = screen.row("warm")
     screen.price(row, 1.0)
@@ -29,3 +30,4 @@ def warm() -> None:
     screen.fence(slot, everything=True)
     screen.run(np.array([[row, 1.0]]))
     screen.release(slot)
+    warm_portfolio()

@@ -314,7 +314,7 @@ for _ in range(3):
     scene.step(0.3)
     scene.nothing_missed()
     scene.bounds_hold()
-print(scene.watch.portfolio._bound(0, __import__("numpy").array([0])).tolist())
+print(scene.guard._bound(0, __import__("numpy").array([0])).tolist())
 """
 
 
