@@ -60,10 +60,13 @@ def warm_portfolio() -> None:
         }
     )
     prices, rows = PriceBook(), dict[str, int]()
-    opening = (("BTC-USD", "index", "60000"), ("option", "mark", "0.02"), ("swap", "mark", "60010"))
-    for number, (symbol, kind, price) in enumerate(opening):
-        tick = Tick(symbol=symbol, kind=kind, price=Decimal(price), ts=number, seq=0)
-        prices.take(tick, number, reference.policy, number)
+    opening = (
+        Tick(symbol="BTC-USD", kind="index", price=Decimal(60_000), ts=0, seq=0),
+        Tick(symbol="option", kind="mark", price=Decimal("0.02"), ts=0, seq=0),
+        Tick(symbol="swap", kind="mark", price=Decimal(60_010), ts=0, seq=0),
+    )
+    for tick in opening:
+        prices.take(tick, 0, reference.policy, 0)
     account = Account("warm", known=True, mode="portfolio", auto_borrow=True)
     account.balances["BTC"] = Balance(Decimal(1))
     for name, quantity in (("option", -1), ("swap", 100)):
