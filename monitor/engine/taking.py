@@ -172,38 +172,37 @@ class Taking:
         """Gather ticks up to the first that has to be taken apart, or with which a deadline comes."""
         engine, known = self._engine, self._known
         prices, deadline = engine.prices.prices, engine.next_deadline()
+        guard = engine.watch.guard
         rows: list[float] = []
         values: list[float] = []
         keys: list[str] = []
         places: list[int] = []
         last: dict[str, tuple[int, int]] = {}
         at, end = engine.now if now is None else max(engine.now, now), begin
-        whole = (
-            min(len(batch), begin + self._length)
-            if not engine.reference.policy.jump_guard
-            else begin
-        )
-        while end < whole and (deadline is None or at < deadline or end == begin):
-            tick = batch[end][0]
+        whole = begin if engine.reference.policy.jump_guard else begin + self._length
+        for tick, _ in batch[begin:whole]:
+            if deadline is not None and at >= deadline and end > begin:
+                break
             entry = known.get((tick.symbol, tick.kind))
             if entry is None:
                 break
             key, row = entry
-            stamp = last.get(key)
+            ts, stamp = tick.ts, last.get(key)
             if stamp is None:
                 price = prices[key]
                 stamp = price.ts, price.seq
-            if (tick.ts, tick.seq) > stamp:  # PX-5
-                last[key] = tick.ts, tick.seq
-                rows.append(row)
-                values.append(tick.value)
-                keys.append(key)
-                places.append(end)
-                if engine.watch.elsewhere(key):
-                    whole = end + 1
-            if now is None:
-                at = max(at, tick.ts)
-            end += 1
+            place, end = end, end + 1
+            if now is None and ts > at:
+                at = ts
+            if (ts, tick.seq) <= stamp:
+                continue  # PX-5
+            last[key] = ts, tick.seq
+            rows.append(row)
+            values.append(tick.value)
+            keys.append(key)
+            places.append(place)
+            if guard is not None and guard.goes_by(key):
+                break
         ticks = np.empty((len(rows), 2))
         ticks[:, 0], ticks[:, 1] = rows, values
         return _Run(ticks, keys, places, end)
