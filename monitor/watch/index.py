@@ -213,7 +213,8 @@ class Watch:
         if always != watched.always:
             watched.always = always
             again = True
-        if self._mark_always(watched) or again:
+        # A box that was left was made again by the run that found it so; a guard's is made by a look.
+        if self._mark_always(watched) or again or watched.guarded:
             self.look(watched)
 
     # -- prices -------------------------------------------------------------------------------

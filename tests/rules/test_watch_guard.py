@@ -10,9 +10,8 @@ from monitor.escalation import Episode
 from monitor.margin import assess
 from monitor.prices import PriceBook
 from monitor.reference import Reference
-from monitor.watch import index
 from monitor.watch.exposures import Form
-from monitor.watch.form import compile_form
+from monitor.watch.form import FormCompiler
 from monitor.watch.guard import Look
 from tests.rules.reduction_world import account
 from tests.support.markets import Market, arm, exact_standing, reference
@@ -65,8 +64,9 @@ class Exact:
 
 @pytest.fixture
 def guarded(monkeypatch: pytest.MonkeyPatch) -> tuple[Engine, Exact, Market]:
+    compile_as_it_is = FormCompiler.compile
     monkeypatch.setattr(
-        index, "compile_form", lambda *args: compile_form(*args)._replace(units=True)
+        FormCompiler, "compile", lambda *args: compile_as_it_is(*args)._replace(units=True)
     )
     engine, market = Engine(REFERENCE), Market(Random(1), REFERENCE)
     guard = engine.watch.guard = Exact(engine)
