@@ -147,7 +147,7 @@ async def test_bad_input_becomes_a_dead_letter_and_disturbs_nobody(
         "unknown account": ("fills", "bob", {**fill, "account_id": "bob"}),
         "not the account_id": ("fills", "carol", {**fill, "account_seq": 3}),
         "ahead of the clock": ("fills", ACCOUNT, {**fill, "ts": now_ms() + 3_600_000}),
-        "portfolio": ("accounts", "dave", account_message("dave", "1", "1", mode="portfolio")),
+        "mode": ("accounts", "dave", account_message("dave", "1", "1", mode="crossed")),
         "NaN": (
             "ticks",
             "BTC-USD",
