@@ -139,7 +139,7 @@ class Taking:
         deadline = engine.next_deadline()
         if deadline is not None and deadline <= at:
             return False
-        price, screen = float(tick.price), watch.screen
+        price, screen = tick.value, watch.screen
         if not screen.quiet(known[1], price):
             return False
         engine.now = at
