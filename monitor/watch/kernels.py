@@ -52,7 +52,7 @@ _ENOUGH = 0.2
 """A box with less than this left of its budget is made anew."""
 ONLY_BOX, EVENT, TICK = 0, 1, 2
 """Why an account is looked at. Nothing is cleared for the first; for an event only what is quiet and
-above all levels; for a tick also what stands where it stood."""
+above all levels; for a tick also what stands where it stood, or has passed a silent level only."""
 UNSURE, SURE, CLEARED = 0, 1, 2
 """What came of it: only decimals can tell; floats are sure; and nothing follows."""
 _STIR_LEAST = 1e-14
@@ -158,7 +158,7 @@ def _begin(
 def _make(
     book: Floats, tables: Floats, work: Floats, zones: Numbers, record: int, columns: int
 ) -> tuple[bool, bool, bool, float]:
-    """Make the box of a record; return (sure, stands where it stood, above all levels, ratio).
+    """Make the box of a record; return (sure, nothing follows of where it stands, above all levels, ratio).
 
     `zones` gets zone and OC-1's inequality of each part.
     """
@@ -171,8 +171,13 @@ def _make(
         if number == 0:
             first = ratio
         sure = sure and certain
-        same = same and book[part + at.ZONE] == zone and (book[part + at.SHORT] > 0.0) == short
-        above = above and not short and zone == int(tables[int(book[part + at.LADDER])])
+        stood, ladder = int(book[part + at.ZONE]), int(book[part + at.LADDER])
+        levels = int(tables[ladder])
+        if stood != zone:
+            silent = int(tables[ladder + 2 + 2 * levels])
+            same = same and min(stood, zone) == silent and max(stood, zone) == silent + 1
+        same = same and (book[part + at.SHORT] > 0.0) == short
+        above = above and not short and zone == levels
         part += int(book[part + at.LENGTH])
     return sure, same, above, first
 
@@ -263,7 +268,7 @@ def _look(s: State, slot: int, why: int) -> int:
         return SURE if sure else UNSURE
     _place(book, rows, edges, work, record, columns)
     if why == TICK and same and flags & (UNSEEN | STANDS) == STANDS:
-        slots[slot, FLAGS] = flags | BOXED
+        _note(s, slot, record, columns)
         return CLEARED
     if why == ONLY_BOX or flags & QUIET == 0 or not above:
         return SURE
@@ -273,11 +278,14 @@ def _look(s: State, slot: int, why: int) -> int:
 
 @compiled
 def _note(s: State, slot: int, record: int, columns: int) -> None:
-    """Let an account stand where its box was found, with no OC-1."""
+    """Let an account stand where its box was found."""
     part = record + at.HEAD + columns * at.COLUMN
     for number in range(int(s.book[record + at.PARTS])):
         zone = s.zones[2 * number]
-        s.book[part + at.ZONE], s.book[part + at.SHORT] = float(zone), 0.0
+        s.book[part + at.ZONE], s.book[part + at.SHORT] = (
+            float(zone),
+            float(s.zones[2 * number + 1]),
+        )
         if number == 0:
             ladder = int(s.book[part + at.LADDER])
             s.codes[slot] = int(s.tables[ladder + 1 + int(s.tables[ladder]) + zone])

@@ -232,12 +232,13 @@ class Screen:
         return self._ladders[int(self.state.book[part + layout.LADDER])]
 
     def place_ladder(self, ladder: Ladder) -> int:
-        """Return where a ladder stands in the tables: its levels, then the codes of its bands."""
+        """Return where a ladder stands in the tables: its levels, the codes of its bands, its silent level."""
         key = ("ladder", ladder)
         known = self._tables.get(key)
         if known is None:
             codes = [float(Census.code(band)) for band in ladder.bands]
-            known = self._table(key, [float(len(ladder.floats)), *ladder.floats, *codes])
+            silent = -1.0 if ladder.silent is None else float(ladder.silent)
+            known = self._table(key, [float(len(ladder.floats)), *ladder.floats, *codes, silent])
             self._ladders[known] = ladder
         return known
 
