@@ -181,13 +181,6 @@ class Screen:
         kernels.survey(self._fields, self._one, why)
         return int(self._one[0])
 
-    def survey(self, slots: Sequence[int], why: int) -> list[int]:
-        """Do the same with many slots that have records."""
-        found = np.array(slots, dtype=np.int64)
-        kernels.survey(self._fields, found, why)
-        answers: list[int] = found.tolist()
-        return answers
-
     def fence(self, slot: int, *, everything: bool) -> None:
         """Let every tick of its prices concern a slot, or none."""
         if self.state.slots[slot, kernels.SPACE]:
