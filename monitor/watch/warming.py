@@ -29,5 +29,6 @@ def warm() -> None:
     screen.look(slot, kernels.ONLY_BOX)
     screen.fence(slot, everything=True)
     screen.run(np.array([[row, 1.0]]))
+    kernels.refresh(tuple(screen.state), 0, 1)
     screen.release(slot)
     warm_portfolio()
