@@ -55,7 +55,7 @@ from monitor.watch.figures import HUGE, ROUNDING, TINY, figures
 from monitor.watch.slopes import leg_high, leg_low, slopes
 from monitor.watch.state import Floats
 
-__all__ = ["CLEAR", "WIDEST", "make_part", "share_of"]
+__all__ = ["CLEAR", "WIDEST", "judge", "make_part", "share_of"]
 
 WIDEST = 0.4
 """No interval is wider: a price that moved further always has its accounts looked at again."""
@@ -70,8 +70,9 @@ _FREE, _LOPSIDED = 0.05, 10.0
 rise far makes every loss in its coin dearer."""
 _ROOM, _SMALL = 3.0, 0.03
 """Bounds hold as many times as far as the box goes, but no further than this for it."""
-_NEAR = 0.004
-"""Where a price is followed they hold at least so far, however small the box."""
+_NEAR, _FAR, _REACH = 0.01, 0.1, 30.0
+"""Where prices are followed bounds hold at least and at most so far, and so many times as far as the gross
+of an account says that its nearest level is."""
 
 
 @compiled
@@ -94,10 +95,13 @@ def _moves(book: Floats, part: int) -> bool:
 
 
 @compiled
-def _constraints(
+def judge(
     book: Floats, part: int, tables: Floats, work: Floats
-) -> tuple[int, int, bool, bool, float]:
-    """Evaluate; return (number of constraints, zone, OC-1, whether floats are sure, ratio)."""
+) -> tuple[int, float, int, bool, bool, float]:
+    """Say where a part stands: (number of constraints, gross, zone, OC-1, whether floats are sure, ratio).
+
+    `work[P]` holds the prices of its columns. Where floats are not sure there is no box.
+    """
     equity, need, oc, gross, blind = figures(book, part, tables, work)
     rounding = ROUNDING * (gross + TINY)
     ladder = int(book[part + at.LADDER])
@@ -132,7 +136,7 @@ def _constraints(
         if book[part + at.PART + h * at.HOLDING + at.FIXED] == 0.0:
             work[on.KIND, number], work[on.LEVEL, number] = on.GUARD, h
             number += 1
-    return number, zone, short, sure, ratio
+    return number, gross, zone, short, sure, ratio
 
 
 @compiled
@@ -232,10 +236,21 @@ def _scale(work: Floats, columns: int, factor: float) -> None:
 
 
 @compiled
-def _around(width: float, near: bool) -> float:
+def _around(width: float) -> float:
     """Return how far bounds should hold around a box: small ones are moved before they are made anew."""
-    found = max(width, min(_ROOM * width, _SMALL))
-    return max(found, _NEAR) if near else found
+    return max(width, min(_ROOM * width, _SMALL))
+
+
+@compiled
+def _reach(work: Floats, constraints: int, gross: float) -> float:
+    """Return how far bounds should hold where prices are followed: some times as far as brings all of
+    them together to a level, by the gross of everything that moves.
+    """
+    least = gross
+    for number in range(constraints):
+        if work[on.KIND, number] != on.GUARD:
+            least = min(least, work[on.SLACK, number])
+    return max(_NEAR, min(_REACH * least / gross, _FAR))
 
 
 @compiled
@@ -280,29 +295,39 @@ def _follow(work: Floats, columns: int, constraints: int) -> None:
 
 @compiled
 def make_part(
-    book: Floats, part: int, tables: Floats, work: Floats, columns: int, near: bool
-) -> tuple[int, bool, bool, float]:
-    """Make the box of a part; return (zone, OC-1, sure, ratio).
+    book: Floats,
+    part: int,
+    tables: Floats,
+    work: Floats,
+    columns: int,
+    constraints: int,
+    gross: float,
+    near: bool,
+) -> None:
+    """Make the box of a part that was just judged.
 
-    `work[P]` holds the prices of its columns, `BOX_*` and `DOWN`, `UP` get the box and where the bounds
-    hold, `ALL_*` the narrowest of all parts; for an account that is `near` a level `NEAR_*` what is
-    followed of it (`monitor.watch.tracks`). Where floats are not sure there is no box.
+    `BOX_*` and `DOWN`, `UP` get the box and where the bounds hold, `ALL_*` the narrowest of all parts; for
+    an account that is `near` a level `NEAR_*` what is followed of it (`monitor.watch.tracks`).
     """
-    constraints, zone, short, sure, ratio = _constraints(book, part, tables, work)
-    if not sure:
-        return zone, short, sure, ratio
+    reach = _reach(work, constraints, gross) if near else 0.0
     for c in range(columns):
-        work[on.DOWN, c] = work[on.UP, c] = 0.0
+        work[on.DOWN, c] = work[on.UP, c] = reach
     slopes(book, part, tables, work, columns)
     for number in range(constraints):
         _uses(book, part, work, columns, number)
     _wish(work, columns, constraints)
-    for c in range(columns):
-        work[on.DOWN, c] = _around(work[on.BOX_DOWN, c], near)
-        work[on.UP, c] = _around(work[on.BOX_UP, c], near)
-    slopes(book, part, tables, work, columns)
-    for number in range(constraints):
-        _uses(book, part, work, columns, number)
+    if near:
+        for c in range(columns):
+            work[on.BOX_DOWN, c] = min(work[on.BOX_DOWN, c], reach)
+            work[on.BOX_UP, c] = min(work[on.BOX_UP, c], reach)
+        _follow(work, columns, constraints)
+    else:
+        for c in range(columns):
+            work[on.DOWN, c] = _around(work[on.BOX_DOWN, c])
+            work[on.UP, c] = _around(work[on.BOX_UP, c])
+        slopes(book, part, tables, work, columns)
+        for number in range(constraints):
+            _uses(book, part, work, columns, number)
     _scale(work, columns, CLEAR / max(_used(work, columns, constraints), 1.0))
     for c in range(columns):
         work[on.ALL_DOWN, c] = min(work[on.ALL_DOWN, c], work[on.BOX_DOWN, c])
@@ -313,6 +338,3 @@ def make_part(
             fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
             work[on.ALL_FALL, c] = max(work[on.ALL_FALL, c], work[fall, c])
             work[on.ALL_RISE, c] = max(work[on.ALL_RISE, c], work[rise, c])
-    if near:
-        _follow(work, columns, constraints)
-    return zone, short, sure, ratio

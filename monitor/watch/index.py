@@ -213,8 +213,9 @@ class Watch:
         if always != watched.always:
             watched.always = always
             again = True
-        # A box that was left was made again by the run that found it so; a guard's is made by a look.
-        if self._mark_always(watched) or again or watched.guarded:
+        # A box that was left was made again by the run that found it so; what else guards is made by a look.
+        again = again or watched.guarded or bool(self.screen.flags(slot) & kernels.TRACKED)
+        if self._mark_always(watched) or again:
             self.look(watched)
 
     # -- prices -------------------------------------------------------------------------------

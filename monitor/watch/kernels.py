@@ -12,7 +12,7 @@ from monitor.watch import edges as tree
 from monitor.watch import layout as at
 from monitor.watch import scratch as on
 from monitor.watch import tracks
-from monitor.watch.box import CLEAR, make_part, share_of
+from monitor.watch.box import CLEAR, judge, make_part, share_of
 from monitor.watch.compiled import compiled
 from monitor.watch.state import (
     ALWAYS,
@@ -179,16 +179,18 @@ def _make(
     record: int,
     columns: int,
     near: bool,
+    hasty: bool,
 ) -> tuple[bool, bool, bool, float]:
     """Make the box of a record; return (sure, nothing follows of where it stands, above all levels, ratio).
 
-    `zones` gets zone and OC-1's inequality of each part.
+    `zones` gets zone and OC-1's inequality of each part. Where `hasty` there is no box as soon as something is
+    sure to follow.
     """
     sure = same = above = True
     first = 0.0
     part = record + at.HEAD + columns * at.COLUMN
     for number in range(int(book[record + at.PARTS])):
-        zone, short, certain, ratio = make_part(book, part, tables, work, columns, near)
+        constraints, gross, zone, short, certain, ratio = judge(book, part, tables, work)
         zones[2 * number], zones[2 * number + 1] = zone, int(short)
         if number == 0:
             first = ratio
@@ -200,6 +202,10 @@ def _make(
             same = same and min(stood, zone) == silent and max(stood, zone) == silent + 1
         same = same and (book[part + at.SHORT] > 0.0) == short
         above = above and not short and zone == levels
+        if hasty and sure and not same and not above:
+            return sure, same, above, first
+        if certain:
+            make_part(book, part, tables, work, columns, constraints, gross, near)
         part += int(book[part + at.LENGTH])
     return sure, same, above, first
 
@@ -293,9 +299,14 @@ def _look(s: State, slot: int, why: int) -> int:
             if not near and _move(book, rows, edges, s.prices, record, columns):
                 return CLEARED
     _begin(book, s.prices, s.stir, work, record, columns)
-    sure, same, above, ratio = _make(book, s.tables, work, s.zones, record, columns, near)
+    standing = flags & (UNSEEN | STANDS) == STANDS
+    hasty = why == TICK and standing and flags & (TRACKED | ALWAYS) == TRACKED
+    sure, same, above, ratio = _make(book, s.tables, work, s.zones, record, columns, near, hasty)
     s.ratios[slot] = ratio
     slots[slot, FLAGS] = flags & ~BOXED
+    if hasty and sure and not same and not above:
+        tracks.alarm(s, slot)
+        return SURE
     if not sure or flags & ALWAYS:
         tracks.leave(s, slot)
         _fence(book, rows, edges, record, _EVERY)
@@ -306,9 +317,9 @@ def _look(s: State, slot: int, why: int) -> int:
     else:
         tracks.leave(s, slot)
         _place(book, rows, edges, work, record, columns)
-    if why == TICK and same and flags & (UNSEEN | STANDS) == STANDS:
+    if same and standing and why != EVENT:
         _note(s, slot, record, columns)
-        return CLEARED
+        return CLEARED if why == TICK else SURE
     if why == ONLY_BOX or flags & QUIET == 0 or not above:
         return SURE
     _note(s, slot, record, columns)

@@ -45,6 +45,7 @@ __all__ = [
     "TICKS",
     "USED",
     "WANTING",
+    "alarm",
     "enter",
     "follow",
     "interval",
@@ -266,6 +267,16 @@ def leave(s: State, slot: int) -> None:
     s.tracked[number] = -2 - s.pulse[FREE]
     s.pulse[FREE] = number
     s.slots[slot, FLAGS] &= ~TRACKED
+
+
+@compiled
+def alarm(s: State, slot: int) -> None:
+    """Let every tick of its prices concern a tracked account, until its bounds are made anew."""
+    record = s.slots[slot, OFFSET]
+    for c in range(int(s.book[record + at.COLUMNS])):
+        column = record + at.HEAD + c * at.COLUMN
+        place = s.rows[int(s.book[column + at.ROW]), START] + int(s.book[column + at.TRACK])
+        s.near[place, 0], s.near[place, 1] = INFINITY, -INFINITY
 
 
 @compiled
