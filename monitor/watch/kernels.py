@@ -44,6 +44,7 @@ __all__ = [
     "STANDS",
     "SURE",
     "TICK",
+    "TRACKED",
     "UNSEEN",
     "UNSURE",
     "attach",
@@ -115,7 +116,8 @@ def put(fields: Fields, slot: int, record: Floats, offset: int, space: int) -> i
     """Let a slot have a record, of no length for none, at `offset`; else as `attach`."""
     s = State(*fields)
     if s.slots[slot, SPACE] > 0:
-        tracks.leave(s, slot)
+        if s.slots[slot, FLAGS] & TRACKED:
+            tracks.leave(s, slot)
         _detach(s, slot, record)
     s.slots[slot, OFFSET], s.slots[slot, SPACE] = offset, space
     s.slots[slot, FLAGS] &= ~BOXED
@@ -151,7 +153,8 @@ def _fence(book: Floats, rows: Numbers, edges: Floats, record: int, lower: float
 def fence(fields: Fields, slot: int, lower: float) -> None:
     """Let no price (−∞) or any (∞) concern a slot."""
     s = State(*fields)
-    tracks.leave(s, slot)
+    if s.slots[slot, FLAGS] & TRACKED:
+        tracks.leave(s, slot)
     _fence(s.book, s.rows, s.edges, s.slots[slot, OFFSET], lower)
 
 
@@ -273,50 +276,62 @@ def _move(
 
 
 @compiled
-def _is_near(s: State, record: int, tracked: bool) -> bool:
+def _is_near(book: Floats, pulse: Numbers, record: int, tracked: bool) -> bool:
     """Note that a tick has an account looked at; say whether that is so soon again that it should be tracked."""
-    ticks = float(s.pulse[tracks.TICKS])
-    since = ticks - s.book[record + at.HIT]
-    s.book[record + at.HIT] = ticks
-    patience = s.pulse[tracks.PATIENCE]
-    return since < (4 * patience if tracked else patience)
+    ticks = float(pulse[tracks.TICKS])
+    since = ticks - book[record + at.HIT]
+    book[record + at.HIT] = ticks
+    patience = pulse[tracks.PATIENCE]
+    return bool(since < (4 * patience if tracked else patience))
+
+
+@compiled
+def _guard(s: State, slot: int, record: int, near: bool, sure: bool) -> None:
+    """Let the box just made, or what is followed, guard an account; where floats are not sure, any tick."""
+    tracked = s.slots[slot, FLAGS] & TRACKED > 0
+    if near and sure and not tracked and tracks.enter(s, slot):
+        _fence(s.book, s.rows, s.edges, record, _NEVER)
+        tracked = True
+    if near and sure and tracked:
+        tracks.begin(s.book, s.rows, s.work, s.tracks, s.near, s.left, record)
+        return
+    if tracked:
+        tracks.leave(s, slot)
+    if sure:
+        _place(s.book, s.rows, s.edges, s.work, record, int(s.book[record + at.COLUMNS]))
+    else:
+        _fence(s.book, s.rows, s.edges, record, _EVERY)
 
 
 @compiled
 def _look(s: State, slot: int, why: int) -> int:
     """Make an account's box at the present prices; say what came of it."""
-    book, rows, edges, slots, work = s.book, s.rows, s.edges, s.slots, s.work
-    record, flags = slots[slot, OFFSET], slots[slot, FLAGS]
+    book, rows = s.book, s.rows
+    record, flags = s.slots[slot, OFFSET], s.slots[slot, FLAGS]
     if flags & GUARDED:
         return UNSURE
-    columns = int(book[record + at.COLUMNS])
-    near = flags & TRACKED > 0
+    columns, tracked = int(book[record + at.COLUMNS]), flags & TRACKED > 0
+    near = tracked
     if why == TICK:
-        near = _is_near(s, record, near)
-        if flags & (UNSEEN | ALWAYS | BOXED) == BOXED and near == (flags & TRACKED > 0):
-            if near and tracks.settle(s, slot):
+        near = _is_near(book, s.pulse, record, tracked)
+        if flags & (UNSEEN | ALWAYS | BOXED) == BOXED and near == tracked:
+            if near and tracks.settle(book, rows, s.prices, s.tracks, s.near, s.left, record):
                 return CLEARED
-            if not near and _move(book, rows, edges, s.prices, record, columns):
+            if not near and _move(book, rows, s.edges, s.prices, record, columns):
                 return CLEARED
-    _begin(book, s.prices, s.stir, work, record, columns)
+    _begin(book, s.prices, s.stir, s.work, record, columns)
     standing = flags & (UNSEEN | STANDS) == STANDS
     hasty = why == TICK and standing and flags & (TRACKED | ALWAYS) == TRACKED
-    sure, same, above, ratio = _make(book, s.tables, work, s.zones, record, columns, near, hasty)
+    sure, same, above, ratio = _make(book, s.tables, s.work, s.zones, record, columns, near, hasty)
     s.ratios[slot] = ratio
-    slots[slot, FLAGS] = flags & ~BOXED
+    s.slots[slot, FLAGS] = flags & ~BOXED
     if hasty and sure and not same and not above:
-        tracks.alarm(s, slot)
+        tracks.alarm(book, rows, s.near, record)
         return SURE
-    if not sure or flags & ALWAYS:
-        tracks.leave(s, slot)
-        _fence(book, rows, edges, record, _EVERY)
+    always = flags & ALWAYS > 0
+    _guard(s, slot, record, near, sure and not always)
+    if not sure or always:
         return SURE if sure else UNSURE
-    if near and tracks.enter(s, slot, columns):
-        if not flags & TRACKED:
-            _fence(book, rows, edges, record, _NEVER)
-    else:
-        tracks.leave(s, slot)
-        _place(book, rows, edges, work, record, columns)
     if same and standing and why != EVENT:
         _note(s, slot, record, columns)
         return CLEARED if why == TICK else SURE
@@ -363,7 +378,8 @@ def refresh(fields: Fields, first: int, count: int) -> None:
         if s.pulse[tracks.TICKS] - s.book[record + at.HIT] < 4 * s.pulse[tracks.PATIENCE]:
             continue
         if _look(s, slot, TICK) != CLEARED:
-            tracks.leave(s, slot)
+            if s.slots[slot, FLAGS] & TRACKED:
+                tracks.leave(s, slot)
             _fence(s.book, s.rows, s.edges, record, _EVERY)
 
 

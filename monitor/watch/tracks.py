@@ -46,6 +46,7 @@ __all__ = [
     "USED",
     "WANTING",
     "alarm",
+    "begin",
     "enter",
     "follow",
     "interval",
@@ -145,58 +146,68 @@ def follow(
 
 
 @compiled
-def settle(s: State, slot: int) -> bool:
+def settle(
+    book: Floats,
+    rows: Numbers,
+    prices: Floats,
+    tracks: Floats,
+    near: Floats,
+    left: Floats,
+    record: int,
+) -> bool:
     """Share what is left of a tracked account's budgets anew; say whether anything is."""
-    record = s.slots[slot, OFFSET]
-    number = int(s.book[record + at.NUMBER])
-    s.left[number, 0] = s.left[number, 1] = s.left[number, 2] = CLEAR
-    columns = int(s.book[record + at.COLUMNS])
-    for c in range(columns):
-        column = record + at.HEAD + c * at.COLUMN
-        row = int(s.book[column + at.ROW])
-        place, price = s.rows[row, START] + int(s.book[column + at.TRACK]), s.prices[row]
-        if not s.tracks[place, LOW] <= price <= s.tracks[place, HIGH]:
+    number = int(book[record + at.NUMBER])
+    left[number, 0] = left[number, 1] = left[number, 2] = CLEAR
+    first = record + at.HEAD
+    end = first + int(book[record + at.COLUMNS]) * at.COLUMN
+    for column in range(first, end, at.COLUMN):
+        row = int(book[column + at.ROW])
+        place, price = rows[row, START] + int(book[column + at.TRACK]), prices[row]
+        if not tracks[place, LOW] <= price <= tracks[place, HIGH]:
             return False
         for budget in range(FOLLOWED):
-            used = _used(s.tracks, place, budget, price)
-            s.left[number, budget] -= used
-            s.tracks[place, GONE + budget] = used
-    for c in range(columns):
-        column = record + at.HEAD + c * at.COLUMN
-        row = int(s.book[column + at.ROW])
-        place = s.rows[row, START] + int(s.book[column + at.TRACK])
-        if not _reserve(s.tracks, s.near, s.left, place, number, s.prices[row]):
+            used = _used(tracks, place, budget, price)
+            left[number, budget] -= used
+            tracks[place, GONE + budget] = used
+    for column in range(first, end, at.COLUMN):
+        row = int(book[column + at.ROW])
+        place = rows[row, START] + int(book[column + at.TRACK])
+        if not _reserve(tracks, near, left, place, number, prices[row]):
             return False
     return True
 
 
 @compiled
-def _write(s: State, record: int, columns: int) -> None:
-    """Let what is left of an account's budgets begin anew, at the present prices."""
-    number = int(s.book[record + at.NUMBER])
-    s.left[number, 0] = s.left[number, 1] = s.left[number, 2] = CLEAR
-    for c in range(columns):
+def begin(
+    book: Floats,
+    rows: Numbers,
+    work: Floats,
+    tracks: Floats,
+    near: Floats,
+    left: Floats,
+    record: int,
+) -> None:
+    """Let a tracked account have the bounds just made, and its budgets begin anew, at the present prices."""
+    number = int(book[record + at.NUMBER])
+    left[number, 0] = left[number, 1] = left[number, 2] = CLEAR
+    for c in range(int(book[record + at.COLUMNS])):
         column = record + at.HEAD + c * at.COLUMN
-        row, price = int(s.book[column + at.ROW]), s.work[on.P, c]
-        place = s.rows[row, START] + int(s.book[column + at.TRACK])
-        s.tracks[place, PER_PRICE] = 1.0 / price
-        s.tracks[place, LOW] = price * (1.0 - s.work[on.ALL_LOW, c] * CLEAR)
-        s.tracks[place, HIGH] = price * (1.0 + s.work[on.ALL_HIGH, c] * CLEAR)
+        row, price = int(book[column + at.ROW]), work[on.P, c]
+        place = rows[row, START] + int(book[column + at.TRACK])
+        tracks[place, PER_PRICE] = 1.0 / price
+        tracks[place, LOW] = price * (1.0 - work[on.ALL_LOW, c] * CLEAR)
+        tracks[place, HIGH] = price * (1.0 + work[on.ALL_HIGH, c] * CLEAR)
         for budget in range(FOLLOWED):
-            s.tracks[place, RISE + budget] = s.work[on.NEAR_RISE + budget, c]
-            s.tracks[place, FALL + budget] = s.work[on.NEAR_FALL + budget, c]
-            s.tracks[place, GONE + budget] = 0.0
-    for c in range(columns):
-        column = record + at.HEAD + c * at.COLUMN
-        row = int(s.book[column + at.ROW])
-        place = s.rows[row, START] + int(s.book[column + at.TRACK])
-        _reserve(s.tracks, s.near, s.left, place, number, s.work[on.P, c])
+            tracks[place, RISE + budget] = work[on.NEAR_RISE + budget, c]
+            tracks[place, FALL + budget] = work[on.NEAR_FALL + budget, c]
+            tracks[place, GONE + budget] = 0.0
+        _reserve(tracks, near, left, place, number, price)
 
 
 @compiled
 def _room(s: State, record: int, columns: int) -> bool:
     """Whether there is room for one more account; let `pulse` say so where more can be made."""
-    found = s.pulse[FREE] >= 0 or s.pulse[USED] < len(s.tracked)
+    found = bool(s.pulse[FREE] >= 0 or s.pulse[USED] < len(s.tracked))
     if not found:
         s.pulse[WANTING] = 1
     for c in range(columns):
@@ -222,33 +233,28 @@ def _number(s: State, slot: int) -> int:
 
 
 @compiled
-def enter(s: State, slot: int, columns: int) -> bool:
-    """Track an account from the box just made on, as far as there is room; its box is then for the caller
-    to take away.
-    """
+def enter(s: State, slot: int) -> bool:
+    """Give an account a place in the lists of its prices, as far as there is room; `begin` is to follow."""
     record = s.slots[slot, OFFSET]
-    if not s.slots[slot, FLAGS] & TRACKED:
-        if not _room(s, record, columns):
-            return False
-        number = _number(s, slot)
-        s.book[record + at.NUMBER] = float(number)
-        for c in range(columns):
-            column = record + at.HEAD + c * at.COLUMN
-            row = int(s.book[column + at.ROW])
-            place = s.rows[row, START] + s.rows[row, COUNT]
-            s.book[column + at.TRACK] = float(s.rows[row, COUNT])
-            s.numbers[place], s.tracks[place, COLUMN] = number, float(c)
-            s.rows[row, COUNT] += 1
-        s.slots[slot, FLAGS] |= TRACKED
-    _write(s, record, columns)
+    columns = int(s.book[record + at.COLUMNS])
+    if not _room(s, record, columns):
+        return False
+    number = _number(s, slot)
+    s.book[record + at.NUMBER] = float(number)
+    for c in range(columns):
+        column = record + at.HEAD + c * at.COLUMN
+        row = int(s.book[column + at.ROW])
+        place = s.rows[row, START] + s.rows[row, COUNT]
+        s.book[column + at.TRACK] = float(s.rows[row, COUNT])
+        s.numbers[place], s.tracks[place, COLUMN] = number, float(c)
+        s.rows[row, COUNT] += 1
+    s.slots[slot, FLAGS] |= TRACKED
     return True
 
 
 @compiled
 def leave(s: State, slot: int) -> None:
-    """Track an account no longer, if it is; nothing guards it then."""
-    if not s.slots[slot, FLAGS] & TRACKED:
-        return
+    """Track a tracked account no longer; nothing guards it then."""
     record = s.slots[slot, OFFSET]
     for c in range(int(s.book[record + at.COLUMNS])):
         column = record + at.HEAD + c * at.COLUMN
@@ -270,13 +276,12 @@ def leave(s: State, slot: int) -> None:
 
 
 @compiled
-def alarm(s: State, slot: int) -> None:
+def alarm(book: Floats, rows: Numbers, near: Floats, record: int) -> None:
     """Let every tick of its prices concern a tracked account, until its bounds are made anew."""
-    record = s.slots[slot, OFFSET]
-    for c in range(int(s.book[record + at.COLUMNS])):
+    for c in range(int(book[record + at.COLUMNS])):
         column = record + at.HEAD + c * at.COLUMN
-        place = s.rows[int(s.book[column + at.ROW]), START] + int(s.book[column + at.TRACK])
-        s.near[place, 0], s.near[place, 1] = INFINITY, -INFINITY
+        place = rows[int(book[column + at.ROW]), START] + int(book[column + at.TRACK])
+        near[place, 0], near[place, 1] = INFINITY, -INFINITY
 
 
 @compiled
