@@ -78,7 +78,7 @@ def _instruments() -> dict[str, Any]:
                 found[f"{base}-USDT-{label}"] = _derivative(base, "USDT", "future", **expiry)
             for strike in strikes:
                 for side in ("call", "put"):
-                    more = {**expiry, "strike": str(strike), "option_type": side}
+                    more: dict[str, Any] = {**expiry, "strike": str(strike), "option_type": side}
                     more |= {"contract_value": "1", "position_tiers": _OPTION_TIERS}
                     coin = {"settle": base, "inverse": True}
                     name = f"{base}-USD-{label}-{strike}-{side}"
