@@ -28,7 +28,7 @@ from monitor.watch.index_slopes import add_index
 from monitor.watch.options import LEAST_ORDER_MARGIN, initial_rate, out_of_the_money, shorts_of
 from monitor.watch.state import Floats
 
-__all__ = ["option_slopes"]
+__all__ = ["option_slopes", "product_range"]
 
 STEEPEST = 1e9
 """Above every rate."""
@@ -107,7 +107,7 @@ def _rate_slopes(
 
 
 @compiled
-def _product(low: float, high: float, least: float, most: float) -> tuple[float, float]:
+def product_range(low: float, high: float, least: float, most: float) -> tuple[float, float]:
     """Return the range of what lies in [low, high] × what lies in [least, most], above 0."""
     return low * (least if low >= 0.0 else most), high * (most if high >= 0.0 else least)
 
@@ -122,11 +122,11 @@ def _order_slopes(book: Floats, part: int, work: Floats, short: int) -> None:
         book, short, work, under
     )
     rates = rate_low - LEAST_ORDER_MARGIN, rate_high - LEAST_ORDER_MARGIN
-    low, high = _product(rates[0], rates[1], work[on.V_LO, under], work[on.V_HI, under])
+    low, high = product_range(rates[0], rates[1], work[on.V_LO, under], work[on.V_HI, under])
     price = book[short + at.LIMIT_PRICE]
     m_low = mark * (1.0 - work[on.DOWN, column]) - price
     m_high = mark * (1.0 + work[on.UP, column]) - price
-    more_low, more_high = _product(m_low, m_high, v_low, v_high)
+    more_low, more_high = product_range(m_low, m_high, v_low, v_high)
     settle_low = settle_high = mark - price
     worth_low = worth_high = 1.0
     if low + more_low <= 0.0:  # the least margin of an order may be met

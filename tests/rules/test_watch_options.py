@@ -21,6 +21,7 @@ from monitor.watch import kernels, layout, scratch
 from monitor.watch.exposures import Form
 from monitor.watch.figures import figures
 from monitor.watch.form import compile_form
+from monitor.watch.option_slopes import product_range
 from monitor.watch.slopes import slopes
 from monitor.watch.state import Floats
 from tests.rules.reduction_world import account, order, with_orders
@@ -195,6 +196,18 @@ def test_h_2_slopes_lie_within_their_bounds_anywhere_in_a_box(seed: int) -> None
                 story = (found.keys[column], figure, was, move)
                 assert ends[0] - rounding <= now - before <= ends[1] + rounding, story
             was, last = move, sums
+
+
+signed, positive = (
+    st.tuples(st.floats(low, 10), st.floats(low, 10)).map(sorted) for low in (-10, 0.1)
+)
+
+
+@settings(deadline=None)
+@given(signed, positive)
+def test_h_2_a_product_ranges_over_its_four_corners(one: list[float], other: list[float]) -> None:
+    at_corners = [a * b for a in one for b in other]
+    assert product_range(*one, *other) == (min(at_corners), max(at_corners))
 
 
 # -- boxes ----------------------------------------------------------------------------------------
