@@ -10,7 +10,6 @@ from random import Random
 import pytest
 
 from monitor.engine import Engine
-from monitor.schema import Tick
 from monitor.watch import compiled, kernels, warm
 from monitor.watch.compiled import HAS_NUMBA
 from tests.support.markets import Market, arm, reference, wild_account
@@ -25,7 +24,7 @@ def edges_of(seed: int) -> str:
     market, engine = Market(rng, ref), Engine(ref)
     engine.ticks(market.opening(), None)
     arm(engine, [wild_account(rng, f"a{number}", ref, engine.prices) for number in range(25)])
-    return edges_after(engine, lambda: market.step(0.2))
+    return edges_after(engine, market, 0.2)
 
 
 def option_edges_of(seed: int) -> str:
@@ -34,13 +33,13 @@ def option_edges_of(seed: int) -> str:
     market, engine = OptionMarket(rng, ref), Engine(ref)
     engine.ticks(market.opening, None)
     arm(engine, [option_holder(rng, f"a{number}", ref, market.book) for number in range(25)])
-    return edges_after(engine, lambda: market.step(0.5))
+    return edges_after(engine, market, 0.5)
 
 
-def edges_after(engine: Engine, step: Callable[[], tuple[Tick, int]]) -> str:
+def edges_after(engine: Engine, market: Market | OptionMarket, wildness: float) -> str:
     found = []
     for _ in range(12):
-        engine.ticks([step() for _ in range(4)], None)
+        engine.ticks([market.step(wildness) for _ in range(4)], None)
         state = engine.watch.screen.state
         found.append(state.edges.tobytes().hex())
         found.append(state.ratios.tobytes().hex())
