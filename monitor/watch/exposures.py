@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["NO_FLOOR", "Contract", "Debt", "Form", "Holding", "SpotOrder"]
+__all__ = ["NO_FLOOR", "Contract", "Debt", "Form", "Holding", "Option", "Short", "SpotOrder"]
 
 NO_FLOOR = -1e200
 """No equity is as low."""
@@ -81,6 +81,50 @@ class SpotOrder(NamedTuple):
     price: float
 
 
+class Option(NamedTuple):
+    """CU-3: an option position, worth size × mark in its settle coin."""
+
+    column: int
+    holding: int
+    """Index of the settle currency in `Form.holdings`."""
+    size: float
+    """Contracts × contract value × multiplier, negative short."""
+
+
+class Short(NamedTuple):
+    """MM-3: what a short option asks, or an order that sells one to open; sizes in coin, not negative."""
+
+    column: int
+    """Its mark's."""
+    holding: int
+    """Index of the settle currency in `Form.holdings`."""
+    underlying: int
+    """The same of the underlying, of which nothing may be held: its index comes with it."""
+    forward: int
+    """Column of the same-expiry future's mark; -1 where the index is the forward."""
+    put: bool
+    size: float
+    """What carries maintenance margin and fee."""
+    charge: float
+    """c × the tier's factor."""
+    fee: float
+    """Taker rate, on the index (MM-4)."""
+    alone: float
+    """What is held (OC-1); 0 for orders."""
+    alone_charge: float
+    """c × the factor of the tier by positions alone."""
+    opens: float
+    """What an order opens; 0 for positions."""
+    price: float
+    """Its price in the settle coin."""
+    least: float
+    """a × factor."""
+    most: float
+    """b × factor."""
+    factor: float
+    strike: float
+
+
 class Form(NamedTuple):
     """An account's exposures. `exact_only`: a market order makes every tick count."""
 
@@ -104,3 +148,5 @@ class Form(NamedTuple):
     """Whether OC-2, OC-3 or IN-4 may hold by a coin whose equity no price moves."""
     units: bool = False
     """PM-1: what its derivatives ask is screened by `monitor.watch.portfolio`, not by a box."""
+    options: tuple[Option, ...] = ()
+    shorts: tuple[Short, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from monitor.watch import layout as at
 from monitor.watch import scratch as on
 from monitor.watch.compiled import compiled
+from monitor.watch.options import option_needs
 from monitor.watch.state import Floats
 
 __all__ = ["HUGE", "ROUNDING", "debt_tier", "discounted", "figures"]
@@ -88,15 +89,20 @@ def figures(
         value = work[on.V, h]
         need += book[leg + at.RATE] * mark * value
         oc += (book[leg + at.ALONE] * mark + book[leg + at.ORDER]) * value
-    return _holdings(book, part, tables, work, need, oc)
+    cancels = 0.0
+    if book[part + at.SHORTS] > 0.0:
+        more, alone, cancels = option_needs(book, part, work)
+        need += more
+        oc += alone
+    return _holdings(book, part, tables, work, need, oc, cancels)
 
 
 @compiled
 def _holdings(
-    book: Floats, part: int, tables: Floats, work: Floats, need: float, oc: float
+    book: Floats, part: int, tables: Floats, work: Floats, need: float, oc: float, gross: float
 ) -> tuple[float, float, float, float, bool]:
     """Add up the holdings, then the losses of the spot orders."""
-    equity = gross = 0.0
+    equity = 0.0
     blind = False
     count = int(book[part + at.HOLDINGS])
     for h in range(count):

@@ -6,10 +6,11 @@ before that can change?"; every account it cannot clear is assessed exactly.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from monitor.account.isolated import isolated_leverage
-from monitor.account.state import Account, Balance, OpenOrder
+from monitor.account.state import Account, Balance, OpenOrder, Position
 from monitor.contracts import order_fee, trade_value
 from monitor.currency import counts_as_collateral, liability, potential_borrowing
 from monitor.exact import ONE, ZERO
@@ -22,6 +23,7 @@ from monitor.watch.apart import compile_isolated
 from monitor.watch.dependence import forward_of, isolated_currencies
 from monitor.watch.exposures import NO_FLOOR, Contract, Debt, Form, Holding, SpotOrder
 from monitor.watch.floors import asks_by_itself, equity_floor, quota_moves
+from monitor.watch.option_form import OptionForm
 from monitor.watch.tables import Coin, Column, Listed, Tables
 
 __all__ = ["FormCompiler", "compile_form"]
@@ -65,6 +67,7 @@ class _Compilation:
         "exact_only",
         "frozen",
         "names",
+        "options",
         "others",
         "parts",
         "settling",
@@ -82,6 +85,7 @@ class _Compilation:
         """Coin → frozen by orders that may borrow (fees included), by those that may not, and fees."""
         self.settling: set[str] = set()
         self.contracts: list[Contract] = []
+        self.options: OptionForm | None = None
         self.spot_orders: list[SpotOrder] = []
         self.exact_only = False
         self.asked = False
@@ -114,6 +118,7 @@ class _Compilation:
         for contract in self.contracts:
             columns.add(contract.column)
         columns.discard(-1)
+        options = self.options
         return Form(
             account.auto_borrow,
             self.takers.spot_rate,
@@ -128,6 +133,8 @@ class _Compilation:
             tuple(self.parts),
             self.asked,
             account.mode == "portfolio",
+            tuple(options.options) if options is not None else (),
+            tuple(options.shorts) if options is not None else (),
         )
 
     def _held(self) -> None:
@@ -215,11 +222,20 @@ class _Compilation:
         self.apart.add(listed.mark)
         self._holding(listed.settle)
 
-    def _option(self, listed: Listed, *, short: bool) -> None:
-        """CU-3, MM-3: options are left to decimals; long and bought ones need their mark alone."""
-        self._order_apart(listed)
-        if short:
-            self._option_prices(listed)
+    def _options(
+        self,
+        positions: list[tuple[Position, Listed]],
+        orders: list[tuple[OpenOrder, Listed]],
+        opening: Mapping[str, Decimal],
+    ) -> None:
+        """CU-3, CU-4, MM-3: what options are worth, what their orders freeze and what short ones ask."""
+        options = self.options = OptionForm(self.tables, self.takers.contract_rate, self._holding)
+        options.add(positions, orders, opening)
+        self.apart |= options.columns
+        self.awaited |= options.awaited
+        for order, listed in orders:
+            self._holding(listed.settle)
+            self._freeze_leg(order, listed)
 
     def _option_prices(self, listed: Listed) -> None:
         tables = self.tables
@@ -274,23 +290,22 @@ class _Compilation:
             self._units(orders)
             return
         opening = opening_parts(account, [order for order, _ in orders]) if orders else {}
-        positions = []
+        positions, options = [], []
         alone: dict[Group, Decimal] = {}
         for position in account.positions.values():
             listed = tables.listed(position.instrument)
             self.settling.add(listed.settle)
             if listed.is_option:
-                self._option(listed, short=position.quantity < 0)
+                options.append((position, listed))
             else:
                 positions.append((position, listed))
                 group = listed.group
                 alone[group] = alone.get(group, ZERO) + abs(position.quantity)
         gross = alone
+        ordered = [pair for pair in orders if pair[1].is_option]
+        if options or ordered:
+            self._options(options, ordered, opening)
         if orders:
-            for order, listed in orders:
-                if listed.is_option:
-                    self._option(listed, short=order.side == "sell")
-                    self._freeze(order, listed.settle, ZERO, ZERO, ZERO)  # how much, decimals tell
             orders = [pair for pair in orders if not pair[1].is_option]
             gross = dict(alone)
             for order, listed in orders:

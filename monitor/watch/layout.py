@@ -1,11 +1,11 @@
 """How an account's exposures lie in one flat array of floats: the record that boxes are made of.
 
 A record is a head, the account's columns (the prices it depends on), and its parts: the account itself, then each isolated
-position (MR-3). A part is a head, its holdings, its legs and its spot orders. Whole numbers
-(columns, offsets, flags) stand as floats, which hold them exactly.
+position (MR-3). A part is a head, its holdings, its legs, its spot orders and what short options
+ask. Whole numbers (columns, offsets, flags) stand as floats, which hold them exactly.
 
 Contracts on one mark that settle in one coin are one *leg*: their sizes add up with their signs, so
-a hedge within one contract moves nothing. Tier tables and ladders stand once each in a second array,
+a hedge within one contract moves nothing. An option's value is a leg that was entered at 0. Tier tables and ladders stand once each in a second array,
 `tables`, and records point at them.
 """
 
@@ -28,8 +28,8 @@ TRACK = PORTION
 # A part's head. `LENGTH` steps over it; `LADDER` points into the tables; `ZONE`, `SHORT`: where it
 # was last found; `FIXED_*`: USD that no price moves.
 LENGTH, LADDER, ZONE, SHORT = 0, 1, 2, 3
-LEGS, HOLDINGS, ORDERS, CANCELLABLE, TAKER, FIXED_NEED, FIXED_OC = 4, 5, 6, 7, 8, 9, 10
-PART = 11
+LEGS, HOLDINGS, ORDERS, CANCELLABLE, TAKER, FIXED_NEED, FIXED_OC, SHORTS = 4, 5, 6, 7, 8, 9, 10, 11
+PART = 12
 
 # A holding: `OWN`, `BRIDGE` are columns of the record, −1 where there is none; `SIZE` is the gross
 # of its amounts in coin. `FIXED`: its debt costs `NEED` and `OC` in coin; else it moves with marks.
@@ -47,6 +47,12 @@ LEG = 10
 # A spot order: `PRICE` in quote currency.
 BUYS, BASE, QUOTE, AMOUNT, PRICE = range(5)
 SPOT_ORDER = 5
+
+# What a short option or its order asks: the fields of `monitor.watch.exposures.Short`.
+SHORT_MARK, SHORT_COIN, UNDERLYING, FORWARD, PUT = range(5)
+SIZE_ASKED, CHARGE, FEE, SIZE_HELD, HELD_CHARGE = range(5, 10)
+OPENS, LIMIT_PRICE, LEAST, MOST, FACTOR, STRIKE = range(10, 16)
+SHORT_OPTION = 16
 
 Place = Callable[[tuple[tuple[float, ...], ...], float], int]
 
@@ -75,7 +81,7 @@ def _pack_part(
     legs, need, oc = _legs(form, local)
     record += (0.0, -1.0, 0.0, 0.0)
     record += (float(len(legs)), float(len(form.holdings)), float(len(form.spot_orders)))
-    record += (float(form.cancellable), form.taker, need, oc)
+    record += (float(form.cancellable), form.taker, need, oc, float(len(form.shorts)))
     for holding in form.holdings:
         record += _holding(form, holding, local, discounts, borrows)
     for leg in legs:
@@ -83,6 +89,10 @@ def _pack_part(
     for order in form.spot_orders:
         record += (float(order.buys), float(order.base), float(order.quote))
         record += (order.amount, order.price)
+    for short in form.shorts:
+        mark, settle, underlying, forward, *rest = short
+        record += (float(local[mark]), float(settle), float(underlying), float(local[forward]))
+        record += map(float, rest)
 
 
 def _holding(
@@ -126,10 +136,19 @@ def _legs(form: Form, local: dict[int, int]) -> tuple[list[list[float]], float, 
                 continue
         key = (contract.column, contract.holding)
         if key not in legs:
-            head = (local[contract.column], contract.holding, contract.inverse)
-            legs[key] = [*map(float, head), *[0.0] * (LEG - len(head))]
+            legs[key] = _leg(local[contract.column], contract.holding, contract.inverse)
         _add(legs[key], contract)
+    for option in form.options:
+        key = (option.column, option.holding)
+        leg = legs.setdefault(key, _leg(local[option.column], option.holding, False))
+        leg[SLOPE] += option.size
+        leg[GROSS] += abs(option.size)
     return list(legs.values()), need, oc
+
+
+def _leg(column: int, holding: int, inverse: bool) -> list[float]:
+    head = (float(column), float(holding), float(inverse))
+    return [*head, *[0.0] * (LEG - len(head))]
 
 
 def _add(leg: list[float], contract: Contract) -> None:

@@ -25,6 +25,8 @@ from monitor.watch import layout as at
 from monitor.watch import scratch as on
 from monitor.watch.compiled import compiled
 from monitor.watch.figures import discounted
+from monitor.watch.index_slopes import add_index
+from monitor.watch.option_slopes import option_slopes
 from monitor.watch.state import Floats
 
 __all__ = ["leg_high", "leg_low", "slopes"]
@@ -81,24 +83,6 @@ def _rates(
 
 
 @compiled
-def _add_index(
-    book: Floats, holding: int, work: Floats, h: int, row: int, low: float, high: float
-) -> None:
-    """Add slopes per USD of index price, in [low, high], to the one or two columns it comes from."""
-    own, bridge = int(book[holding + at.OWN]), int(book[holding + at.BRIDGE])
-    if own < 0:
-        return
-    value = work[on.V, h]
-    work[row, own] += value * low
-    work[row + 1, own] += value * high
-    if bridge >= 0:
-        least = value * (1.0 - work[on.DOWN, own])
-        most = value * (1.0 + work[on.UP, own])
-        work[row, bridge] += low * (least if low >= 0.0 else most)
-        work[row + 1, bridge] += high * (most if high >= 0.0 else least)
-
-
-@compiled
 def _ranges(book: Floats, part: int, work: Floats) -> None:
     """Find the range of every index price and of every equity in coin."""
     count = int(book[part + at.HOLDINGS])
@@ -150,13 +134,13 @@ def _holding_slopes(book: Floats, part: int, tables: Floats, work: Floats, h: in
         index_low = index_high = discounted(tables, table, counts, amount)
         least, most = _rates(tables, table, counts, low, high)
     fees = book[holding + at.FEES]
-    _add_index(book, holding, work, h, on.E_LO, index_low - fees, index_high - fees)
+    add_index(book, holding, work, h, on.E_LO, index_low - fees, index_high - fees)
     work[on.XE_LO, h] = v_low * least - work[on.ORDERED, h]
     work[on.XE_HI, h] = v_high * most + work[on.ORDERED, h]
     if book[holding + at.FIXED] > 0.0:
         need, oc = book[holding + at.NEED], book[holding + at.OC]
-        _add_index(book, holding, work, h, on.Q_LO, need, need)
-        _add_index(book, holding, work, h, on.O_LO, oc, oc)
+        add_index(book, holding, work, h, on.Q_LO, need, need)
+        add_index(book, holding, work, h, on.O_LO, oc, oc)
         for row in range(on.XQ_LO, on.XO_HI + 1):
             work[row, h] = 0.0
     else:
@@ -172,8 +156,8 @@ def _debt_slopes(book: Floats, holding: int, work: Floats, h: int) -> None:
     owed_rate, margin_rate = work[on.OWED_RATE, h], work[on.MARGIN_RATE, h]
     owed, borrowing = max(0.0, -amount), max(0.0, limit - amount)
     need, oc = borrowing * fee_rate, owed * owed_rate + (borrowing - owed) * margin_rate
-    _add_index(book, holding, work, h, on.Q_LO, need, need)
-    _add_index(book, holding, work, h, on.O_LO, oc, oc)
+    add_index(book, holding, work, h, on.Q_LO, need, need)
+    add_index(book, holding, work, h, on.O_LO, oc, oc)
     work[on.XQ_LO, h] = -v_high * fee_rate if low <= limit else 0.0
     work[on.XQ_HI, h] = -v_low * fee_rate if high < limit else 0.0
     falls, rises = 0.0, -HUGE_SLOPE
@@ -209,8 +193,8 @@ def _leg_slopes(book: Floats, part: int, work: Floats, leg: int) -> None:
     work[on.O_LO, column] += alone * mark * work[on.V_LO, h]
     work[on.O_HI, column] += alone * mark * work[on.V_HI, h]
     need, oc = rate * mark, alone * mark + order
-    _add_index(book, holding, work, h, on.Q_LO, need, need)
-    _add_index(book, holding, work, h, on.O_LO, oc, oc)
+    add_index(book, holding, work, h, on.Q_LO, need, need)
+    add_index(book, holding, work, h, on.O_LO, oc, oc)
 
 
 @compiled
@@ -250,7 +234,7 @@ def _order_slopes(book: Floats, part: int, work: Floats, order: int) -> None:
     work[on.SHIFT, receives] = before + keep
     if by_value > 0.0:
         least, most = -size, size
-    _add_index(book, first + quote * at.HOLDING, work, quote, on.E_LO, least, most)
+    add_index(book, first + quote * at.HOLDING, work, quote, on.E_LO, least, most)
 
 
 @compiled
@@ -272,3 +256,5 @@ def slopes(book: Floats, part: int, tables: Floats, work: Floats, columns: int) 
         _leg_slopes(book, part, work, legs + number * at.LEG)
     for number in range(ordered):
         _order_slopes(book, part, work, orders + number * at.SPOT_ORDER)
+    if book[part + at.SHORTS] > 0.0:
+        option_slopes(book, part, work)

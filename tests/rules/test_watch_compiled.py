@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -12,6 +13,7 @@ from monitor.engine import Engine
 from monitor.watch import compiled, kernels, warm
 from monitor.watch.compiled import HAS_NUMBA
 from tests.support.markets import Market, arm, reference, wild_account
+from tests.support.option_markets import OptionMarket, option_holder, option_reference
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,9 +24,22 @@ def edges_of(seed: int) -> str:
     market, engine = Market(rng, ref), Engine(ref)
     engine.ticks(market.opening(), None)
     arm(engine, [wild_account(rng, f"a{number}", ref, engine.prices) for number in range(25)])
+    return edges_after(engine, market, 0.2)
+
+
+def option_edges_of(seed: int) -> str:
+    """Return the same of a world of option holders."""
+    rng, ref = Random(seed), option_reference()
+    market, engine = OptionMarket(rng, ref), Engine(ref)
+    engine.ticks(market.opening, None)
+    arm(engine, [option_holder(rng, f"a{number}", ref, market.book) for number in range(25)])
+    return edges_after(engine, market, 0.5)
+
+
+def edges_after(engine: Engine, market: Market | OptionMarket, wildness: float) -> str:
     found = []
     for _ in range(12):
-        engine.ticks([market.step(0.2) for _ in range(4)], None)
+        engine.ticks([market.step(wildness) for _ in range(4)], None)
         state = engine.watch.screen.state
         found.append(state.edges.tobytes().hex())
         found.append(state.ratios.tobytes().hex())
@@ -33,9 +48,9 @@ def edges_of(seed: int) -> str:
 
 
 @pytest.mark.skipif(not HAS_NUMBA, reason="there is nothing to compare with")
-@pytest.mark.parametrize("seed", [1, 2])
-def test_h_2_compiled_boxes_are_those_of_plain_python(seed: int) -> None:
-    code = f"from tests.rules.test_watch_compiled import edges_of; print(edges_of({seed}))"
+@pytest.mark.parametrize("edges", [edges_of, option_edges_of])
+def test_h_2_compiled_boxes_are_those_of_plain_python(edges: Callable[[int], str]) -> None:
+    code = f"from tests.rules.test_watch_compiled import *; print({edges.__name__}(1))"
     plain = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)},
@@ -44,7 +59,7 @@ def test_h_2_compiled_boxes_are_those_of_plain_python(seed: int) -> None:
         text=True,
         check=True,
     )
-    assert plain.stdout.strip() == edges_of(seed)
+    assert plain.stdout.strip() == edges(1)
 
 
 def test_compiled_code_of_a_warmed_image_is_read_where_nothing_may_be_written(

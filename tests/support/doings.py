@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from random import Random
 from typing import Any
 
@@ -131,10 +131,13 @@ class Doings:
         hedged = account.position_mode == "long_short" and not spot
         price = None
         if rng.random() < 0.9:
-            at = engine.prices.index(instruments[name].underlying)
-            quote = engine.prices.index(instruments[name].quote)
-            price = (at / quote * Decimal(repr(round(rng.uniform(0.95, 1.05), 3)))).quantize(
-                Decimal("0.0001")
+            if instruments[name].kind == "option":
+                at = engine.prices.mark(name)
+            else:
+                at = engine.prices.index(instruments[name].underlying)
+                at /= engine.prices.index(instruments[name].quote)
+            price = (at * Decimal(repr(round(rng.uniform(0.95, 1.05), 3)))).quantize(
+                Decimal("0.0001"), ROUND_UP
             )
         made = OpenOrder(
             order_id=f"n{self._offset}",

@@ -1,4 +1,4 @@
-"""Seeded portfolio accounts and option markets: for the tests of the cells (PM-1 to PM-5).
+"""Seeded option markets and accounts that trade in them: for the tests of cells and boxes (PM, MM-3).
 
 Marks of options follow a volatility of their own that wanders apart from the index, so they move with
 it and against it; expiries and buckets lie near, and moments jump over them.
@@ -17,12 +17,24 @@ from monitor.prices import PriceBook
 from monitor.reference import Reference, load_reference
 from monitor.schema import Tick
 
-__all__ = ["START", "OptionMarket", "option_account", "option_reference", "tuned"]
+__all__ = [
+    "START",
+    "OptionMarket",
+    "option_account",
+    "option_holder",
+    "option_reference",
+    "tuned",
+]
 
 START = 1_700_000_000_000
 _DAY = 86_400_000
 _EXPIRIES = {"near": _DAY // 3, "week": 7 * _DAY + 7_200_000, "quarter": 80 * _DAY}
 _INDEX = {"BTC": "60000", "ETH": "3000", "USDT": "0.9995", "USDC": "1.0001"}
+_OPTION_TIERS = [
+    {"up_to": "4", "initial": "0", "maintenance": "0"},
+    {"up_to": "9", "initial": "0", "maintenance": "0", "option_factor": "1.3"},
+    {"up_to": "30", "initial": "0", "maintenance": "0", "option_factor": "2"},
+]
 _STRIKES = {"BTC": (40000, 57000, 60000, 64000, 90000), "ETH": (2400, 3000, 3300)}
 
 
@@ -44,6 +56,14 @@ def _derivative(base: str, quote: str, kind: str, **more: Any) -> dict[str, Any]
 def _instruments() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for base, strikes in _STRIKES.items():
+        found[f"{base}-USDT"] = {
+            "kind": "spot",
+            "family": f"{base}-USDT",
+            "underlying": base,
+            "quote": "USDT",
+            "lot": "0.0001",
+            "tick": "0.01",
+        }
         inverse = {"inverse": True, "settle": base, "contract_value": "100"}
         found[f"{base}-USDT-SWAP"] = _derivative(base, "USDT", "swap")
         found[f"{base}-USDC-SWAP"] = _derivative(base, "USDC", "swap")
@@ -58,8 +78,8 @@ def _instruments() -> dict[str, Any]:
                 found[f"{base}-USDT-{label}"] = _derivative(base, "USDT", "future", **expiry)
             for strike in strikes:
                 for side in ("call", "put"):
-                    more = {**expiry, "strike": str(strike), "option_type": side}
-                    more["contract_value"] = "1"
+                    more: dict[str, Any] = {**expiry, "strike": str(strike), "option_type": side}
+                    more |= {"contract_value": "1", "position_tiers": _OPTION_TIERS}
                     coin = {"settle": base, "inverse": True}
                     name = f"{base}-USD-{label}-{strike}-{side}"
                     found[name] = _derivative(base, "USD", "option", **{**more, **coin})
@@ -158,6 +178,8 @@ class OptionMarket:
         for name, price in _INDEX.items():
             self._take(f"{name}-USD", "index", Decimal(price))
         for name, instrument in ref.instruments.items():
+            if instrument.kind == "spot":
+                continue
             if instrument.kind != "option":
                 self._take(name, "mark", self._outright(name, 0.002 * rng.uniform(-1, 1)))
             else:
@@ -232,7 +254,7 @@ def option_account(rng: Random, name: str, ref: Reference, prices: PriceBook) ->
     account.position_mode = "long_short" if hedged else "net"
     _hold(rng, account)
     bases = [base for base in _STRIKES if rng.random() < 0.7] or ["BTC"]
-    names = [n for n, i in ref.instruments.items() if i.underlying in bases]
+    names = [n for n, i in ref.instruments.items() if i.underlying in bases and i.kind != "spot"]
     for instrument in rng.sample(names, min(len(names), rng.choice((1, 3, 8, 20)))):
         sides = ["net"]
         if hedged:
@@ -246,6 +268,20 @@ def option_account(rng: Random, name: str, ref: Reference, prices: PriceBook) ->
     if rng.random() < 0.85:
         level = rng.choice(("3.15", "3", "2", "1.5", "1.2", "1", "0"))
         near = rng.choice(("0", "0.0001", "-0.0001", "0.01", "-0.01", "0.05", "0.3", "2"))
+        tuned(account, ref, prices, Decimal(level) + Decimal(near))
+    return account
+
+
+def option_holder(rng: Random, name: str, ref: Reference, prices: PriceBook) -> Account:
+    """The same in multi-currency mode (MM-3)."""
+    account = option_account(rng, name, ref, prices)
+    account.mode, account.spot_hedge = "multi_currency", {}
+    if rng.random() < 0.3:
+        account.borrow_leverage = {"*": Decimal(rng.choice((2, 5, 10)))}
+    account.collateral_off = ("ETH",) if rng.random() < 0.1 else ()
+    if rng.random() < 0.9:
+        level = rng.choice(("3.15", "3", "2", "1.5", "1.2", "1", "0"))
+        near = rng.choice(("0", "0.0001", "-0.0001", "0.01", "-0.01", "0.1", "-0.1", "2"))
         tuned(account, ref, prices, Decimal(level) + Decimal(near))
     return account
 

@@ -24,7 +24,16 @@ from monitor.prices import PriceBook
 from monitor.reference import Reference, borrow_tier, position_tier
 from monitor.schema.reference import Currency, Instrument
 from monitor.watch.dependence import forward_of, isolated_currencies
-from monitor.watch.exposures import NO_FLOOR, Contract, Debt, Form, Holding, SpotOrder
+from monitor.watch.exposures import (
+    NO_FLOOR,
+    Contract,
+    Debt,
+    Form,
+    Holding,
+    Option,
+    Short,
+    SpotOrder,
+)
 from monitor.watch.floors import equity_floor, frozen_by_orders, quota_moves
 from tests.support.slow_apart import slow_isolated
 
@@ -53,11 +62,13 @@ class _Compiler:
         "fees",
         "frozen",
         "names",
+        "options",
         "others",
         "parts",
         "prices",
         "reference",
         "settling",
+        "shorts",
         "spot_orders",
         "taker",
     )
@@ -75,6 +86,8 @@ class _Compiler:
         self.settling: set[str] = set()
         self.contracts: list[Contract] = []
         self.spot_orders: list[SpotOrder] = []
+        self.options: list[Option] = []
+        self.shorts: list[Short] = []
         self.exact_only = False
         self.apart: set[int] = set()
         """Columns of what is no part of the cross ratio, or assessed exactly alone."""
@@ -110,6 +123,8 @@ class _Compiler:
             columns=tuple(sorted(columns)),
             awaited=tuple(sorted(self.awaited)),
             apart=tuple(self.parts),
+            options=tuple(self.options),
+            shorts=tuple(self.shorts),
         )
 
     def _isolated(self) -> None:
@@ -161,15 +176,102 @@ class _Compiler:
             self.apart.add(self.column(f"{name}/mark"))
             self._holding(instrument.settle or instrument.quote)
 
-    def _option(self, name: str, instrument: Instrument, *, short: bool) -> None:
-        """CU-3, MM-3: options are left to decimals; long and bought ones need their mark alone."""
-        self._order_apart(name, instrument)
-        if short:
-            self._index_apart(instrument.underlying)
-            future, awaited = forward_of(instrument, self.reference, self.prices)
-            self.awaited.update(awaited)
-            if future is not None:
-                self.apart.add(self.column(f"{future}/mark"))
+    def _short(
+        self,
+        name: str,
+        sizes: tuple[Decimal, Decimal, Decimal],
+        gross: Decimal,
+        alone: Decimal,
+        price: Decimal = ZERO,
+    ) -> None:
+        """MM-3: `sizes`: contracts that carry maintenance, that are held, that an order opens."""
+        instrument = self.reference.instruments[name]
+        parameters = self.reference.options[instrument.underlying]
+        factor, by_itself = (
+            position_tier(instrument.position_tiers, contracts)[1].option_factor or ONE
+            for contracts in (gross, alone)
+        )
+        future, awaited = forward_of(instrument, self.reference, self.prices)
+        self.awaited.update(awaited)
+        asked, held, opens = (float(size * self.reference.sizes[name]) for size in sizes)
+        forward = -1 if future is None else self.column(f"{future}/mark")
+        self.apart.add(forward)
+        self.shorts.append(
+            Short(
+                column=self.column(f"{name}/mark"),
+                holding=self._holding(instrument.settle or instrument.quote),
+                underlying=self._holding(instrument.underlying),
+                forward=forward,
+                put=instrument.option_type == "put",
+                size=asked,
+                charge=float(parameters.c * factor),
+                fee=float(self.taker.derivative_taker),
+                alone=held,
+                alone_charge=float(parameters.c * by_itself),
+                opens=opens,
+                price=float(price),
+                least=float(parameters.a * factor),
+                most=float(parameters.b * factor),
+                factor=float(factor),
+                strike=float(instrument.strike or ZERO),
+            )
+        )
+
+    def _options(self, orders: list[OpenOrder], opening: dict[str, Decimal]) -> None:
+        """CU-3, MM-3, CU-4: long and bought options need their mark alone."""
+        account, instruments = self.account, self.reference.instruments
+        sold = [o for o in orders if o.side == "sell" and opening[o.order_id]]
+        alone: dict[tuple[str, str], Decimal] = {}
+        for position in account.positions.values():
+            entry = instruments[position.instrument]
+            group = (entry.family, entry.kind)
+            alone[group] = alone.get(group, ZERO) + max(ZERO, -position.quantity)
+        gross = dict(alone)
+        for order in sold:
+            entry = instruments[order.instrument]
+            group = (entry.family, entry.kind)
+            gross[group] = gross.get(group, ZERO) + opening[order.order_id]
+        for position in account.positions.values():
+            name, entry = position.instrument, instruments[position.instrument]
+            if entry.kind == "option":
+                settle, size = entry.settle or entry.quote, self.reference.sizes[name]
+                column = self.column(f"{name}/mark")
+                self.apart.add(column)
+                self.settling.add(settle)
+                self.options.append(
+                    Option(column, self._holding(settle), float(position.quantity * size))
+                )
+        for position in account.positions.values():
+            name, entry = position.instrument, instruments[position.instrument]
+            if entry.kind == "option" and position.quantity < 0:
+                held, group = -position.quantity, (entry.family, entry.kind)
+                self._short(name, (held, held, ZERO), gross[group], alone[group])
+        for order in sold:
+            name, entry = order.instrument, instruments[order.instrument]
+            if entry.kind == "option":
+                opens, group = opening[order.order_id], (entry.family, entry.kind)
+                price = order.price if order.price is not None else ONE
+                sizes = (opens, ZERO, opens)
+                self._short(name, sizes, gross[group], alone.get(group, ZERO), price)
+        for order in orders:
+            entry = instruments[order.instrument]
+            if entry.kind == "option":
+                self.apart.add(self.column(f"{order.instrument}/mark"))
+                self._freeze_option(order, entry)
+
+    def _freeze_option(self, order: OpenOrder, entry: Instrument) -> None:
+        """CU-4: the fee, and the premium of what is bought; at market it moves with the mark."""
+        settle = entry.settle or entry.quote
+        self._holding(settle)
+        frozen = self.frozen.setdefault(settle, [ZERO, ZERO, ZERO])
+        if order.price is None:
+            self.exact_only = True
+            return
+        premium = order.remaining * self.reference.sizes[order.instrument] * order.price
+        amount = premium * self.taker.derivative_taker
+        amount += premium if order.side == "buy" else ZERO
+        frozen[0] += amount
+        frozen[2] += amount
 
     def _index_apart(self, name: str) -> None:
         if name != "USD":
@@ -201,15 +303,7 @@ class _Compiler:
         alone: dict[tuple[str, str], Decimal] = {}
         gross: dict[tuple[str, str], Decimal] = {}
         positions = list(account.positions.values())
-        for position in positions:
-            instrument = reference.instruments[position.instrument]
-            if instrument.kind == "option":
-                self._option(position.instrument, instrument, short=position.quantity < 0)
-                self.settling.add(instrument.settle or instrument.quote)
-        for order in orders:
-            instrument = reference.instruments[order.instrument]
-            if instrument.kind == "option":
-                self._option(order.instrument, instrument, short=order.side == "sell")
+        self._options(orders, opening)
         positions = [p for p in positions if reference.instruments[p.instrument].kind != "option"]
         orders = [o for o in orders if reference.instruments[o.instrument].kind != "option"]
         for position in positions:
