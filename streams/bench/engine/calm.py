@@ -37,7 +37,6 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
     found += _one_by_one(engine, tape, sizes, teller)
     found += _in_batches(engine, tape, sizes, teller)
     found += _baselines(engine, sizes, teller)
-    found += _screen_alone(engine, tape, sizes)
     return found
 
 
@@ -105,7 +104,7 @@ def _one_by_one(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list
 def _in_batches(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list[Figure]:
     """Measure ticks as a worker takes them, many at a time."""
     teller.tell(0.6, "calm market in batches")
-    runs, screen = [], []
+    runs, each = [], []
     for _ in range(sizes.runs):
         engine.reset()
         ticks = list(tape.calm(max(_BATCH, sizes.ticks // sizes.runs // 2)))
@@ -120,12 +119,30 @@ def _in_batches(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list
             if perf_counter() > until:
                 break
         runs.append((spent - engine.exact_ns) / taken / 1e3)
-        screen.append(engine.screen_ns / taken / 1e3)
     name = f"a tick in batches of {_BATCH}, mean"
-    return [
-        figure("tick.batched", name, "µs", runs, "without exact decisions"),
-        figure("screen", "of that the screen: edges, boxes made again", "µs", screen),
+    found = [figure("tick.batched", name, "µs", runs, "without exact decisions")]
+    engine.each = True
+    for _ in range(sizes.runs):
+        ticks = list(tape.calm(max(_BATCH, sizes.ticks // sizes.runs // 2)))
+        for start in range(0, len(ticks), _BATCH):
+            engine.ticks(ticks[start : start + _BATCH], None)
+        spent_by, hits = engine.per_tick.taken()
+        each.append(Timed(spent_by, hits, np.zeros_like(hits), 0))
+    engine.each = False
+    note = "by a clock inside the compiled loop, which is part of it"
+    screen = "of that the screen: edges, accounts looked at again"
+    found += [
+        figure("screen", f"{screen}, mean", "µs", [one.mean_us for one in each], note),
+        figure("screen.p99", "the same, p99", "µs", [one.p99_us for one in each]),
     ]
+    empty = [one.empty_us for one in each if not one.hits.all()]
+    if empty:
+        words = "the screen, a tick that concerns nobody, median"
+        found.append(figure("screen.empty", words, "µs", empty))
+    hit = [one.hit_us for one in each if one.hits.any() and not one.hits.all()]
+    if hit:
+        found.append(figure("screen.hit", "the screen, an account hit", "µs", hit))
+    return found
 
 
 def _baselines(engine: Probe, sizes: Sizes, teller: Teller) -> list[Figure]:
@@ -165,22 +182,3 @@ def _baselines(engine: Probe, sizes: Sizes, teller: Teller) -> list[Figure]:
         ),
         figure("differences", "accounts on which these and the engine differ", "", [differ]),
     ]
-
-
-def _screen_alone(engine: Probe, tape: Tape, sizes: Sizes) -> list[Figure]:
-    """Measure the screen without price book, decisions and clock; the engine is spent afterwards."""
-    runs = []
-    for _ in range(sizes.runs):
-        costs = []
-        for tick, _ in tape.calm(2_000):
-            key, price = f"{tick.symbol}/{tick.kind}", float(tick.price)
-            began = perf_counter_ns()
-            named = engine.only_screen(key, price)
-            ended = perf_counter_ns()
-            if not named:
-                costs.append(ended - began)
-        if costs:
-            runs.append(float(np.median(costs)) / 1e3)
-    if not runs:
-        return []
-    return [figure("screen.empty", "the screen alone, no box left, median", "µs", runs)]
