@@ -12,7 +12,7 @@ from monitor.account import Account
 from streams.bench.accounts import states
 from streams.bench.engine.adapter import Probe, warm
 from streams.bench.engine.recompute import NumpyRecompute, python_scan
-from streams.bench.engine.timing import Timed, time_ticks
+from streams.bench.engine.timing import BATCH, Timed, time_ticks
 from streams.bench.engine.watch_list import NEAR, SWEEP_SECONDS
 from streams.bench.machine import resident_bytes
 from streams.bench.market import TICKS_PER_SECOND, Tape, reference
@@ -22,8 +22,6 @@ from streams.bench.result import Figure, Sizes, figure
 __all__ = ["measure"]
 
 _WARM = 2_000
-_BATCH = 256
-"""As many ticks as a worker under load hands to its engine at once."""
 _MOST_NUMPY = 200_000
 _MOST_PYTHON = 2_000
 
@@ -107,11 +105,11 @@ def _in_batches(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list
     runs, each = [], []
     for _ in range(sizes.runs):
         engine.reset()
-        ticks = list(tape.calm(max(_BATCH, sizes.ticks // sizes.runs // 2)))
+        ticks = list(tape.calm(max(BATCH, sizes.ticks // sizes.runs // 2)))
         until = perf_counter() + sizes.seconds / sizes.runs / 2
         spent = taken = 0
-        for start in range(0, len(ticks), _BATCH):
-            batch = ticks[start : start + _BATCH]
+        for start in range(0, len(ticks), BATCH):
+            batch = ticks[start : start + BATCH]
             began = perf_counter_ns()
             engine.ticks(batch, None)
             spent += perf_counter_ns() - began
@@ -119,13 +117,13 @@ def _in_batches(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list
             if perf_counter() > until:
                 break
         runs.append((spent - engine.exact_ns) / taken / 1e3)
-    name = f"a tick in batches of {_BATCH}, mean"
+    name = f"a tick in batches of {BATCH}, mean"
     found = [figure("tick.batched", name, "µs", runs, "without exact decisions")]
     engine.each = True
     for _ in range(sizes.runs):
-        ticks = list(tape.calm(max(_BATCH, sizes.ticks // sizes.runs // 2)))
-        for start in range(0, len(ticks), _BATCH):
-            engine.ticks(ticks[start : start + _BATCH], None)
+        ticks = list(tape.calm(max(BATCH, sizes.ticks // sizes.runs // 2)))
+        for start in range(0, len(ticks), BATCH):
+            engine.ticks(ticks[start : start + BATCH], None)
         spent_by, hits = engine.per_tick.taken()
         each.append(Timed(spent_by, hits, np.zeros_like(hits), 0))
     engine.each = False

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from streams.bench.engine.adapter import Probe
 from streams.ticks import TickMessage
 
-__all__ = ["Timed", "time_ticks"]
+__all__ = ["BATCH", "Timed", "time_ticks"]
 
+BATCH = 256
+"""As many ticks as a worker under load hands to its engine at once."""
 _LOOK_EVERY = 256
 
 
