@@ -17,6 +17,7 @@ from monitor.schema import Cause
 from monitor.watch import Standing
 from monitor.watch.screen import Found
 from streams.bench.accounts import states
+from streams.bench.engine.per_tick import PerTick
 from streams.bench.market import Tape, reference
 
 __all__ = ["PARTITION", "Probe", "read_books", "warm"]
@@ -51,8 +52,12 @@ class Probe(Engine):
         """What `examine` took, which is told whom floats could not clear."""
         self.screen_ns = 0
         """What the compiled runs over boxes and edges took."""
+        self.per_tick = PerTick(self.watch.screen)
+        self.each = False
+        """Whether compiled runs note what each of their ticks takes."""
         self._run = self.watch.run
         self.watch.run = self._timed_run  # type: ignore[method-assign]
+        self._ratios = self.watch.screen.census.ratios.copy()
 
     def open_market(self, tape: Tape) -> None:
         """Take the first price of every symbol."""
@@ -82,12 +87,13 @@ class Probe(Engine):
         """Return an account's book."""
         return self.entries[account_id].account
 
-    def only_screen(self, key: str, price: float) -> int:
-        """Let nothing but the screen take a price; return how many boxes it had made anew.
-
-        The price book does not learn of it, so the engine is of no use for decisions afterwards.
-        """
-        return self._run(np.array([[self.watch.screen.row(key), price]])).looked
+    def judged_anew(self) -> list[str]:
+        """Name the accounts whose ratio was found anew since this was asked last."""
+        before, now = self._ratios, self.watch.screen.census.ratios
+        self._ratios = now.copy()
+        if len(before) != len(now):
+            return list(self.entries)
+        return self.watch.worst_first(np.flatnonzero(before != now).tolist())
 
     def worst_band(self, account_id: str) -> int:
         """Return the worst band of an account and its isolated positions, as a place in `BANDS`."""
@@ -121,6 +127,7 @@ class Probe(Engine):
 
     def _timed_run(self, ticks: NDArray[np.float64], begin: int = 0, place: int = 0) -> Found:
         began = perf_counter_ns()
-        found = self._run(ticks, begin, place)
+        run = self.per_tick.run if self.each else self._run
+        found = run(ticks, begin, place)
         self.screen_ns += perf_counter_ns() - began
         return found

@@ -12,7 +12,7 @@ from monitor.account import Account
 from streams.bench.accounts import states
 from streams.bench.engine.adapter import Probe, warm
 from streams.bench.engine.recompute import NumpyRecompute, python_scan
-from streams.bench.engine.timing import Timed, time_ticks
+from streams.bench.engine.timing import BATCH, Timed, time_ticks
 from streams.bench.engine.watch_list import NEAR, SWEEP_SECONDS
 from streams.bench.machine import resident_bytes
 from streams.bench.market import TICKS_PER_SECOND, Tape, reference
@@ -22,8 +22,6 @@ from streams.bench.result import Figure, Sizes, figure
 __all__ = ["measure"]
 
 _WARM = 2_000
-_BATCH = 256
-"""As many ticks as a worker under load hands to its engine at once."""
 _MOST_NUMPY = 200_000
 _MOST_PYTHON = 2_000
 
@@ -37,7 +35,6 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
     found += _one_by_one(engine, tape, sizes, teller)
     found += _in_batches(engine, tape, sizes, teller)
     found += _baselines(engine, sizes, teller)
-    found += _screen_alone(engine, tape, sizes)
     return found
 
 
@@ -105,14 +102,14 @@ def _one_by_one(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list
 def _in_batches(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list[Figure]:
     """Measure ticks as a worker takes them, many at a time."""
     teller.tell(0.6, "calm market in batches")
-    runs, screen = [], []
+    runs, each = [], []
     for _ in range(sizes.runs):
         engine.reset()
-        ticks = list(tape.calm(max(_BATCH, sizes.ticks // sizes.runs // 2)))
+        ticks = list(tape.calm(max(BATCH, sizes.ticks // sizes.runs // 2)))
         until = perf_counter() + sizes.seconds / sizes.runs / 2
         spent = taken = 0
-        for start in range(0, len(ticks), _BATCH):
-            batch = ticks[start : start + _BATCH]
+        for start in range(0, len(ticks), BATCH):
+            batch = ticks[start : start + BATCH]
             began = perf_counter_ns()
             engine.ticks(batch, None)
             spent += perf_counter_ns() - began
@@ -120,12 +117,30 @@ def _in_batches(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list
             if perf_counter() > until:
                 break
         runs.append((spent - engine.exact_ns) / taken / 1e3)
-        screen.append(engine.screen_ns / taken / 1e3)
-    name = f"a tick in batches of {_BATCH}, mean"
-    return [
-        figure("tick.batched", name, "µs", runs, "without exact decisions"),
-        figure("screen", "of that the screen: edges, boxes made again", "µs", screen),
+    name = f"a tick in batches of {BATCH}, mean"
+    found = [figure("tick.batched", name, "µs", runs, "without exact decisions")]
+    engine.each = True
+    for _ in range(sizes.runs):
+        ticks = list(tape.calm(max(BATCH, sizes.ticks // sizes.runs // 2)))
+        for start in range(0, len(ticks), BATCH):
+            engine.ticks(ticks[start : start + BATCH], None)
+        spent_by, hits = engine.per_tick.taken()
+        each.append(Timed(spent_by, hits, np.zeros_like(hits), 0))
+    engine.each = False
+    note = "by a clock inside the compiled loop, which is part of it"
+    screen = "of that the screen: edges, accounts looked at again"
+    found += [
+        figure("screen", f"{screen}, mean", "µs", [one.mean_us for one in each], note),
+        figure("screen.p99", "the same, p99", "µs", [one.p99_us for one in each]),
     ]
+    empty = [one.empty_us for one in each if not one.hits.all()]
+    if empty:
+        words = "the screen, a tick that concerns nobody, median"
+        found.append(figure("screen.empty", words, "µs", empty))
+    hit = [one.hit_us for one in each if one.hits.any() and not one.hits.all()]
+    if hit:
+        found.append(figure("screen.hit", "the screen, an account hit", "µs", hit))
+    return found
 
 
 def _baselines(engine: Probe, sizes: Sizes, teller: Teller) -> list[Figure]:
@@ -165,22 +180,3 @@ def _baselines(engine: Probe, sizes: Sizes, teller: Teller) -> list[Figure]:
         ),
         figure("differences", "accounts on which these and the engine differ", "", [differ]),
     ]
-
-
-def _screen_alone(engine: Probe, tape: Tape, sizes: Sizes) -> list[Figure]:
-    """Measure the screen without price book, decisions and clock; the engine is spent afterwards."""
-    runs = []
-    for _ in range(sizes.runs):
-        costs = []
-        for tick, _ in tape.calm(2_000):
-            key, price = f"{tick.symbol}/{tick.kind}", float(tick.price)
-            began = perf_counter_ns()
-            named = engine.only_screen(key, price)
-            ended = perf_counter_ns()
-            if not named:
-                costs.append(ended - began)
-        if costs:
-            runs.append(float(np.median(costs)) / 1e3)
-    if not runs:
-        return []
-    return [figure("screen.empty", "the screen alone, no box left, median", "µs", runs)]

@@ -41,15 +41,19 @@ def ratios(found: list[PartResult], sizes: Sizes) -> list[Ratio]:
     for name, most in ((middle, 3.0), (large, 20.0)):
         count = int(name.rpartition("-")[2])
         made.at_most(f"the screen by a tick, mean, µs ({count:,} accounts)", name, "screen", most)
-    made.at_most(f"a tick, p99, µs ({sizes.accounts:,} accounts)", middle, "tick.p99", 15.0)
-    made.at_most("a tick that leaves no box, µs", middle, "tick.empty", 2.0)
+    words = f"the screen by a tick, p99, µs ({sizes.accounts:,} accounts)"
+    made.at_most(words, middle, "screen.p99", 15.0)
+    made.at_most("the screen, a tick that concerns nobody, µs", middle, "screen.empty", 2.0)
     made.against(
-        "that tick, 100 times the accounts", (large, "tick.empty"), (small, "tick.empty"), most=2.0
+        "that tick, 100 times the accounts",
+        (large, "screen.empty"),
+        (small, "screen.empty"),
+        most=2.0,
     )
     made.against(
         "NumPy full recompute / tick", (middle, "numpy"), (middle, "tick.batched"), least=500.0
     )
-    made.at_most("an account hit, screened again, µs", middle, "hit", 3.0)
+    made.at_most("an account hit, screened again, µs", middle, "screen.hit", 3.0)
     made.at_most("the fall without exact decisions, s", "fall", "screen.total", 1.5)
     made.at_most("the gap without exact decisions, ms", "gap", "btc.screen", 150.0)
     made.at_most("exact assessment, µs", "account", "assess", 60.0)

@@ -9,12 +9,13 @@ from time import perf_counter_ns
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.engine import Decision
 from streams.bench.engine.adapter import Probe
 from streams.ticks import TickMessage
 
-__all__ = ["Timed", "time_ticks"]
+__all__ = ["BATCH", "Timed", "time_ticks"]
 
+BATCH = 256
+"""As many ticks as a worker under load hands to its engine at once."""
 _LOOK_EVERY = 256
 
 
@@ -59,11 +60,11 @@ def time_ticks(
     *,
     seconds: float = float("inf"),
     progress: Callable[[float], None] | None = None,
-    decided: Callable[[int, list[Decision]], None] | None = None,
+    heard: Callable[[int], None] | None = None,
 ) -> Timed:
     """Give the engine one tick after another, for at most so many seconds.
 
-    `progress` is told the share that is done; `decided` is told of the decisions of a tick by its
+    `progress` is told the share that is done; `heard` is told of each tick that concerned somebody by its
     number, outside of what is measured.
     """
     engine.reset()
@@ -74,13 +75,13 @@ def time_ticks(
     for number, (tick, offset) in enumerate(ticks):
         spent, hit, decisions = engine.exact_ns, engine.hits, engine.exact
         began = perf_counter_ns()
-        found = engine.tick(tick, offset, None)
+        engine.tick(tick, offset, None)
         ended = perf_counter_ns()
         screen.append(ended - began - (engine.exact_ns - spent))
         hits.append(engine.hits - hit)
         exact.append(engine.exact - decisions)
-        if found and decided is not None:
-            decided(number, found)
+        if heard is not None and engine.hits + engine.exact > hit + decisions:
+            heard(number)
         if number % _LOOK_EVERY == 0:
             if progress is not None:
                 progress(number / len(ticks))

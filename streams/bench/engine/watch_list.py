@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.engine import Decision
 from monitor.scenario.standing import BANDS
 from streams.bench.accounts import states
 from streams.bench.engine.adapter import Probe
@@ -75,13 +74,14 @@ def _by_engine(
     numbers = {name: number for number, name in enumerate(engine.entries)}
     seen = _FirstSeen(len(first), first)
 
-    def decided(tick: int, decisions: list[Decision]) -> None:
-        accounts = [numbers[decision.account_id] for decision in decisions]
-        bands = [engine.worst_band(decision.account_id) for decision in decisions]
+    def heard(tick: int) -> None:
+        names = engine.judged_anew()
+        accounts = [numbers[name] for name in names]
+        bands = [engine.worst_band(name) for name in names]
         seen.note(tick, np.array(accounts, dtype=np.intp), np.array(bands, dtype=np.int8))
 
     tell = teller.within(0.1, 0.4, "the engine walks a fall")
-    time_ticks(engine, ticks, progress=tell, decided=decided)
+    time_ticks(engine, ticks, progress=tell, heard=heard)
     return seen.ticks
 
 
