@@ -263,8 +263,9 @@ def leave(s: State, slot: int) -> None:
         s.rows[row, COUNT] -= 1
         last = s.rows[row, START] + s.rows[row, COUNT]
         if place != last:
-            s.tracks[place] = s.tracks[last]
-            s.near[place] = s.near[last]
+            for field in range(ENTRY):
+                s.tracks[place, field] = s.tracks[last, field]
+            s.near[place, 0], s.near[place, 1] = s.near[last, 0], s.near[last, 1]
             s.numbers[place] = s.numbers[last]
             other = s.slots[s.tracked[s.numbers[place]], OFFSET] + at.HEAD
             other += int(s.tracks[place, COLUMN]) * at.COLUMN
