@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from monitor.account import GAP_MS, Account, EventSource, expire_unknown, take
+from monitor.account.glance import Glance
 from monitor.engine.deciding import Deciding
 from monitor.engine.entry import NOT_KNOWN, Decision, Entry
 from monitor.engine.resting import Awake, Seen, Stored, decode_seen, decode_stored
@@ -67,13 +68,8 @@ class Engine(Deciding):
         decoded from.
         """
         self.awake.trim()
-        watched = self.watch.admit(account.account_id)
-        self.watch.census.group(watched.slot, partition)
-        stored = Stored(account, episode, dict(isolated or {}))
-        entry = Entry(stored, partition, watched, self.awake, kept)
+        entry = self._own(Stored(account, episode, dict(isolated or {})), partition, kept)
         self.put(entry)
-        self.entries[account.account_id] = entry
-        self.partitions.setdefault(partition, {})[account.account_id] = entry
         self._set_timer(entry)
         return entry
 
@@ -83,27 +79,34 @@ class Engine(Deciding):
         Returns the greatest offset of each account topic that is folded into any of them.
         """
         folded: dict[str, int] = {}
-        read: list[tuple[Entry, Seen]] = []
+        read: list[tuple[Entry, Glance]] = []
         for kept in records:
             seen = decode_seen(kept)
-            for topic, offset in seen.account.offsets.items():
+            account = seen.account
+            for topic, offset in account.offsets.items():
                 folded[topic] = max(folded.get(topic, -1), offset)
             if seen.calm:
-                read.append((self._adopt_at_rest(kept, seen, partition), seen))
+                entry = self._own(seen, partition, kept)
+                entry.interest_at = self.interest.scheduled(account, self.reference)
+                if account.known:
+                    read.append((entry, account))
             else:
                 stored = decode_stored(kept)
                 self.adopt(stored.account, stored.episode, partition, stored.isolated, kept=kept)
         self.awake.trim()
-        self.put_read([(entry, seen.account) for entry, seen in read if entry.known])
+        self.put_read(read)
         return folded
 
-    def _adopt_at_rest(self, kept: bytes, seen: Seen, partition: int) -> Entry:
-        watched = self.watch.admit(seen.account.account_id)
+    def _own(self, read: Stored | Seen, partition: int, kept: bytes | None) -> Entry:
+        """Return a new entry of an account, without a book in the watch."""
+        name = read.account.account_id
+        watched = self.watch.admit(name)
         self.watch.census.group(watched.slot, partition)
-        entry = Entry(seen, partition, watched, self.awake, kept)
-        entry.interest_at = self.interest.scheduled(seen.account, self.reference)
-        self.entries[entry.account_id] = entry
-        self.partitions.setdefault(partition, {})[entry.account_id] = entry
+        entry = self.entries[name] = Entry(read, partition, watched, self.awake, kept)
+        owned = self.partitions.get(partition)
+        if owned is None:
+            owned = self.partitions[partition] = {}
+        owned[name] = entry
         return entry
 
     def unseen(self, partition: int) -> list[str]:

@@ -125,8 +125,10 @@ class Watch:
         found = self.watched.get(account_id)
         if found is None:
             found = self.watched[account_id] = Watched(account_id, self.screen)
-            self._by_slot += [None] * (found.slot + 1 - len(self._by_slot))
-            self._by_slot[found.slot] = found
+            if found.slot == len(self._by_slot):
+                self._by_slot.append(found)
+            else:
+                self._by_slot[found.slot] = found
         return found
 
     def put(self, account: Account, reference: Reference, prices: PriceBook) -> Watched:
@@ -175,8 +177,7 @@ class Watch:
                 if answer == filling.PLACED:
                     if watched.awaited:
                         self._await(watched, ())
-                    if self._unpriced:
-                        self._unpriced.discard(watched.account_id)
+                    self._unpriced.discard(watched.account_id)
                     watched.take_plain(keys)
                 elif answer == filling.UNPRICED:
                     self._without_prices(watched)

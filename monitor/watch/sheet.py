@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, SupportsFloat, cast
 
 import numpy as np
 
@@ -133,111 +133,87 @@ class Sheets:
         """Add a known account; False, and nothing is added, where it is not plain."""
         if account.orders or row.guarded or account.mode == "portfolio":
             return False
-        isolated, numbers = account.isolated, sheet.numbers
-        if self._moves_frozen and (isolated or account.positions):
+        isolated, positions = account.isolated, account.positions
+        if self._moves_frozen and (isolated or positions):
             return False  # CU-4: what is frozen moves with the marks
-        begin = len(numbers)
         keys: tuple[str, ...] = ()
         if isolated:
             found = tuple(sorted(isolated))
             keys = self._tuples.setdefault(found, found)
+        takers = self._tables.takers(account.fee_schedule)
+        leverages = account.borrow_leverage
+        numbers: list[SupportsFloat] = [
+            0.0,
+            row.slot,
+            levels.ladder,
+            account.mode == "spot",
+            account.auto_borrow,
+            levels.quiet,
+            row.always,
+            row.keys == keys,
+            takers.spot_rate,
+            takers.contract_rate,
+            1.0 / float(leverages["*"]) if "*" in leverages else 1.0,
+            len(account.balances),
+            len(positions),
+            len(isolated),
+        ]
         try:
-            takers = self._tables.takers(account.fee_schedule)
-            leverages = account.borrow_leverage
-            balances = (
-                self._balances(account)
-                if leverages or account.collateral_off
-                else self._plain_balances(account)
-            )
-            numbers.extend(
-                (
-                    0.0,
-                    row.slot,
-                    levels.ladder,
-                    account.mode == "spot",
-                    account.auto_borrow,
-                    levels.quiet,
-                    row.always,
-                    row.keys == keys,
-                    takers.spot_rate,
-                    takers.contract_rate,
-                    1.0 / float(leverages["*"]) if "*" in leverages else 1.0,
-                    len(balances) // rows.BALANCE,
-                    len(account.positions),
-                    len(isolated),
-                )
-            )
-            numbers.extend(balances)
-            contracts = self._contracts
-            for position in account.positions.values():
-                numbers.extend(
-                    (
-                        contracts[position.instrument],
-                        float(position.quantity),
-                        float(position.entry_price),
+            if leverages or account.collateral_off:
+                self._balances(numbers, account)
+            else:
+                coins = self._coins
+                for name, balance in account.balances.items():
+                    cash, borrowed, interest = (
+                        balance.cash,
+                        balance.borrowed,
+                        balance.accrued_interest,
                     )
-                )
+                    numbers += (coins[name], cash, borrowed, interest, 1.0, 1.0)
+            contracts = self._contracts
+            for one in positions.values():
+                numbers += (contracts[one.instrument], one.quantity, one.entry_price)
             if isolated:
                 self._isolated(numbers, account, keys, levels)
         except KeyError:  # an option, or unknown to the reference set
-            del numbers[begin:]
             return False
-        numbers[begin + rows.LENGTH] = len(numbers) - begin
+        numbers[rows.LENGTH] = len(numbers)
+        sheet.numbers.fromlist(cast("list[float]", numbers))  # which makes floats of decimals
         sheet.keys.append(keys)
         return True
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _plain_balances(self, account: Account | Glance) -> Sequence[float]:
-        coins, found = self._coins, list[float]()
-        for name, balance in account.balances.items():
-            found += (
-                coins[name],
-                float(balance.cash),
-                float(balance.borrowed),
-                float(balance.accrued_interest),
-                1.0,
-                1.0,
-            )
-        return found
-
-    def _balances(self, account: Account | Glance) -> Sequence[float]:
-        """Return the balances, with an empty one for every coin that settings are made for."""
-        coins, found = self._coins, list[float]()
-        leverages = account.borrow_leverage
+    def _balances(self, numbers: list[SupportsFloat], account: Account | Glance) -> None:
+        """Add the balances, with an empty one for every coin that settings are made for."""
+        coins, leverages, balances = self._coins, account.borrow_leverage, account.balances
         off = account.collateral_off if account.mode == "multi_currency" else ()
-        lever = 1.0 / float(leverages["*"]) if "*" in leverages else 1.0
-        for name, balance in account.balances.items():
-            found += (
-                coins[name],
-                float(balance.cash),
-                float(balance.borrowed),
-                float(balance.accrued_interest),
-                name not in off,
-                1.0 / float(leverages[name]) if name in leverages else lever,
-            )
-        known = self._tables.reference.currencies
-        for name in dict.fromkeys((*leverages, *off)):
-            if name not in account.balances and (name in known or name == "USD"):
-                own = 1.0 / float(leverages[name]) if name in leverages else lever
-                found += (coins[name], 0.0, 0.0, 0.0, name not in off, own)
-        return found
+        known = self._tables.reference.coins
+        lever = float(numbers[rows.ANY_LEVER])
+        named = [name for name in (*leverages, *off) if name in known]
+        for name in dict.fromkeys((*balances, *named)):
+            balance = balances.get(name)
+            numbers.append(coins[name])
+            if balance is None:
+                numbers += (0.0, 0.0, 0.0)
+            else:
+                numbers += (balance.cash, balance.borrowed, balance.accrued_interest)
+            own = 1.0 / float(leverages[name]) if name in leverages else lever
+            numbers += (name not in off, own)
+        numbers[rows.BALANCES] = (len(numbers) - rows.HEAD) // rows.BALANCE
 
     def _isolated(
-        self, numbers: array[float], account: Account | Glance, keys: Sequence[str], levels: Levels
+        self,
+        numbers: list[SupportsFloat],
+        account: Account | Glance,
+        keys: Sequence[str],
+        levels: Levels,
     ) -> None:
         coins, contracts, apart = self._coins, self._contracts, levels.apart
         for key in keys:
-            position = account.isolated[key]
-            if position.liability or position.accrued_interest:
+            one = account.isolated[key]
+            if one.liability or one.accrued_interest:
                 raise KeyError(key)
-            numbers.extend(
-                (
-                    contracts[position.instrument],
-                    float(position.quantity),
-                    float(position.entry_price),
-                    float(position.margin),
-                    coins[position.margin_currency],
-                    levels.ladder if apart is None else apart[key],
-                )
-            )
+            ladder = levels.ladder if apart is None else apart[key]
+            numbers += (contracts[one.instrument], one.quantity, one.entry_price)
+            numbers += (one.margin, coins[one.margin_currency], ladder)
