@@ -88,6 +88,8 @@ class Engine(Deciding):
             if seen.calm:
                 entry = self._own(seen, partition, kept)
                 entry.interest_at = self.interest.scheduled(account, self.reference)
+                if account.out_of_sync:
+                    self.watch.census.lose(entry.watched.slot, lost=True)
                 if account.known:
                     read.append((entry, account))
             else:
@@ -149,6 +151,10 @@ class Engine(Deciding):
         return found
 
     # -- what comes in ------------------------------------------------------------------------
+
+    def changed(self, entry: Entry) -> None:
+        """Follow a book that was changed from outside, and not by an event."""
+        self._set_timer(entry)
 
     def event(self, event: AccountEvent, source: EventSource, value: str, now: int) -> Decision:
         """Take one account event. Nothing is raised for what it contains."""
@@ -279,10 +285,7 @@ class Engine(Deciding):
 
     def band(self, entry: Entry) -> Band | None:
         """Return the band the account was last found in; None when it is unpriced."""
-        standing = entry.watched.standing
-        if standing is None:
-            return None
-        return standing.band
+        return entry.watched.band
 
     def ratio(self, entry: Entry) -> float:
         """Return the account's ratio now, in floats: for showing, never for a decision."""
@@ -389,6 +392,7 @@ class Engine(Deciding):
         if gap is not None and (deadline is None or gap < deadline):
             deadline = gap
         entry.interest_at = self.interest.scheduled(account, self.reference)
+        self.watch.census.lose(entry.watched.slot, lost=account.out_of_sync)
         if self._may_decide(entry):
             interest = self._interest_time(entry)
             if interest is not None and (deadline is None or interest < deadline):

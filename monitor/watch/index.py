@@ -9,6 +9,7 @@ from monitor.account.state import Account
 from monitor.ladder import Ladder
 from monitor.prices import PriceBook
 from monitor.reference import Reference
+from monitor.schema.commands import Band
 from monitor.watch import filling, kernels, layout
 from monitor.watch.census import Census
 from monitor.watch.exposures import Form
@@ -82,6 +83,14 @@ class Watched:
     def ratio(self) -> float:
         """In floats, for showing and for the order of work; never for a decision."""
         return float(self.screen.census.ratios[self.slot])
+
+    @property
+    def band(self) -> Band | None:
+        """ES-1: that of its standing."""
+        screen, slot = self.screen, self.slot
+        if not self.priced or not screen.flags(slot) & kernels.STANDS:
+            return None
+        return screen.census.band(slot)
 
     @property
     def standing(self) -> Standing | None:

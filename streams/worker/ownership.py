@@ -316,6 +316,11 @@ class Ownership:
                     self._runtime.meters.decided(decision, appended)
                 owned.take(decision, None, engine.now)
 
+    @property
+    def examining(self) -> bool:
+        """Whether accounts wait to be examined."""
+        return bool(self._to_examine)
+
     def examine_soon(self, account_ids: Sequence[str]) -> None:
         """Assess these accounts, a few at a turn."""
         self._to_examine.update(dict.fromkeys(account_ids))

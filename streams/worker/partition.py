@@ -200,6 +200,7 @@ class OwnedPartition:
         account.held, account.gap_since, account.out_of_sync = [], None, True
         account.orders, account.ended, account.early_fills, account.seen = {}, {}, {}, {}
         entry.begin_anew()
+        self._engine().changed(entry)
         return entry.record()
 
     def acknowledge(self, events: Sequence[Received]) -> None:
