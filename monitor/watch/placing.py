@@ -10,7 +10,7 @@ from __future__ import annotations
 from monitor.watch import edges as tree
 from monitor.watch import layout as at
 from monitor.watch.compiled import compiled
-from monitor.watch.state import BOXED, FLAGS, OFFSET, SPACE, Fields, Floats, Numbers, State
+from monitor.watch.state import BOXED, FLAGS, OFFSET, SPACE, Fields, Floats, Numbers, Owners, State
 
 __all__ = [
     "DONE",
@@ -153,7 +153,9 @@ def clear(fields: Fields, heap: Numbers, slot: int) -> None:
 
 
 @compiled
-def grow(fields: Fields, row: int, start: int, room: int) -> None:
-    """Move a row's places to a larger block."""
+def grow(
+    fields: Fields, row: int, start: int, room: int, to_edges: Floats, to_owners: Owners
+) -> None:
+    """Move a row's places to a larger block, of other arrays perhaps."""
     s = State(*fields)
-    tree.grow(s.edges, s.owners, s.rows[row], start, room)
+    tree.grow(s.edges, s.owners, s.rows[row], start, room, to_edges, to_owners)
