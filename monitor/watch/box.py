@@ -70,6 +70,8 @@ _FREE, _LOPSIDED = 0.05, 10.0
 rise far makes every loss in its coin dearer."""
 _ROOM, _SMALL = 3.0, 0.03
 """Bounds hold as many times as far as the box goes, but no further than this for it."""
+_NEAR = 0.004
+"""Where a price is followed they hold at least so far, however small the box."""
 
 
 @compiled
@@ -135,7 +137,7 @@ def _constraints(
 
 @compiled
 def _uses(book: Floats, part: int, work: Floats, columns: int, number: int) -> None:
-    """Find what a fall and a rise of each column use up of one constraint."""
+    """Find what a fall and a rise of each column use up of one constraint, less than 0 where it gains."""
     kind, level, slack = int(work[on.KIND, number]), work[on.LEVEL, number], work[on.SLACK, number]
     fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
     if kind == on.GUARD:
@@ -153,8 +155,8 @@ def _uses(book: Floats, part: int, work: Floats, columns: int, number: int) -> N
             low, high = e_low - work[on.O_HI, c], e_high - work[on.O_LO, c]
         else:
             low, high = work[on.O_LO, c] - e_high, work[on.O_HI, c] - e_low
-        work[fall, c] = min(max(0.0, high / slack), _MOST)
-        work[rise, c] = min(max(0.0, -low / slack), _MOST)
+        work[fall, c] = min(max(-_MOST, high / slack), _MOST)
+        work[rise, c] = min(max(-_MOST, -low / slack), _MOST)
 
 
 @compiled
@@ -182,7 +184,8 @@ def _used(work: Floats, columns: int, constraints: int) -> float:
         fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
         used = 0.0
         for c in range(columns):
-            used += max(work[fall, c] * work[on.BOX_DOWN, c], work[rise, c] * work[on.BOX_UP, c])
+            down, up = work[fall, c] * work[on.BOX_DOWN, c], work[rise, c] * work[on.BOX_UP, c]
+            used += max(0.0, down, up)
         worst = max(worst, used)
     return worst
 
@@ -203,7 +206,7 @@ def _wish(work: Floats, columns: int, constraints: int) -> None:
         fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
         total = 0.0
         for c in range(columns):
-            share = share_of(max(work[fall, c], work[rise, c]), work[on.STIR, c])
+            share = share_of(max(0.0, work[fall, c], work[rise, c]), work[on.STIR, c])
             work[on.SHARE, c] = share
             total += share
         for c in range(columns):
@@ -229,19 +232,61 @@ def _scale(work: Floats, columns: int, factor: float) -> None:
 
 
 @compiled
-def _around(width: float) -> float:
+def _around(width: float, near: bool) -> float:
     """Return how far bounds should hold around a box: small ones are moved before they are made anew."""
-    return max(width, min(_ROOM * width, _SMALL))
+    found = max(width, min(_ROOM * width, _SMALL))
+    return max(found, _NEAR) if near else found
+
+
+@compiled
+def _pressure(work: Floats, columns: int, fall: int, rise: int) -> float:
+    """Return how fast prices use up a budget: the variance of what they use of it."""
+    found = 0.0
+    for c in range(columns):
+        use = max(0.0, work[fall, c], work[rise, c])
+        found += use * use * work[on.STIR, c]
+    return found
+
+
+@compiled
+def _budget(work: Floats, columns: int, fall: int, rise: int, budget: int) -> None:
+    """Let a budget be followed by these uses; the last one by its greatest, where nothing is gained."""
+    for c in range(columns):
+        used_fall, used_rise = work[fall, c], work[rise, c]
+        if budget == 2:
+            used_fall = max(used_fall, work[on.NEAR_FALL + 2, c])
+            used_rise = max(used_rise, work[on.NEAR_RISE + 2, c])
+        work[on.NEAR_FALL + budget, c], work[on.NEAR_RISE + budget, c] = used_fall, used_rise
+
+
+@compiled
+def _follow(work: Floats, columns: int, constraints: int) -> None:
+    """Let the two constraints that are used up the fastest be followed by themselves, the others together."""
+    for number in range(constraints):
+        fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
+        pressure = _pressure(work, columns, fall, rise)
+        budget = 0
+        while budget < 2 and pressure <= work[on.PRESSURE, budget]:
+            budget += 1
+        if budget < 2:
+            _budget(work, columns, on.NEAR_FALL + 1, on.NEAR_RISE + 1, 2)
+        if budget == 0:
+            _budget(work, columns, on.NEAR_FALL, on.NEAR_RISE, 1)
+            work[on.PRESSURE, 1] = work[on.PRESSURE, 0]
+        _budget(work, columns, fall, rise, budget)
+        if budget < 2:
+            work[on.PRESSURE, budget] = pressure
 
 
 @compiled
 def make_part(
-    book: Floats, part: int, tables: Floats, work: Floats, columns: int
+    book: Floats, part: int, tables: Floats, work: Floats, columns: int, near: bool
 ) -> tuple[int, bool, bool, float]:
     """Make the box of a part; return (zone, OC-1, sure, ratio).
 
     `work[P]` holds the prices of its columns, `BOX_*` and `DOWN`, `UP` get the box and where the bounds
-    hold, `ALL_*` the narrowest of all parts. Where floats are not sure there is no box.
+    hold, `ALL_*` the narrowest of all parts; for an account that is `near` a level `NEAR_*` what is
+    followed of it (`monitor.watch.tracks`). Where floats are not sure there is no box.
     """
     constraints, zone, short, sure, ratio = _constraints(book, part, tables, work)
     if not sure:
@@ -253,8 +298,8 @@ def make_part(
         _uses(book, part, work, columns, number)
     _wish(work, columns, constraints)
     for c in range(columns):
-        work[on.DOWN, c] = _around(work[on.BOX_DOWN, c])
-        work[on.UP, c] = _around(work[on.BOX_UP, c])
+        work[on.DOWN, c] = _around(work[on.BOX_DOWN, c], near)
+        work[on.UP, c] = _around(work[on.BOX_UP, c], near)
     slopes(book, part, tables, work, columns)
     for number in range(constraints):
         _uses(book, part, work, columns, number)
@@ -268,4 +313,6 @@ def make_part(
             fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
             work[on.ALL_FALL, c] = max(work[on.ALL_FALL, c], work[fall, c])
             work[on.ALL_RISE, c] = max(work[on.ALL_RISE, c], work[rise, c])
+    if near:
+        _follow(work, columns, constraints)
     return zone, short, sure, ratio

@@ -365,6 +365,8 @@ def make_draft(tables: Floats, sheet: Floats, row: int, draft: Draft) -> int:
     parts = int(sheet[row + of.APART])
     holdings = _holdings(tables, sheet, row, draft)
     columns = _columns(tables, sheet, positions, apart, row, draft, holdings)
+    for number in range(at.HEAD):
+        record[number] = 0.0
     record[at.COLUMNS], record[at.PARTS] = float(columns), float(1 + parts)
     for c in range(columns):
         column = at.HEAD + c * at.COLUMN

@@ -9,6 +9,7 @@ from __future__ import annotations
 from monitor.watch import edges as tree
 from monitor.watch import layout as at
 from monitor.watch import scratch as on
+from monitor.watch import tracks
 from monitor.watch.box import CLEAR, make_part, share_of
 from monitor.watch.compiled import compiled
 from monitor.watch.state import (
@@ -20,6 +21,7 @@ from monitor.watch.state import (
     QUIET,
     SPACE,
     STANDS,
+    TRACKED,
     UNSEEN,
     Fields,
     Floats,
@@ -44,8 +46,10 @@ __all__ = [
     "UNSEEN",
     "UNSURE",
     "fence",
+    "refresh",
     "run",
     "survey",
+    "tracked_interval",
 ]
 
 _ENOUGH = 0.2
@@ -73,6 +77,7 @@ def _fence(book: Floats, rows: Numbers, edges: Floats, record: int, lower: float
 def fence(fields: Fields, slot: int, lower: float) -> None:
     """Let no price (−∞) or any (∞) concern a slot."""
     s = State(*fields)
+    tracks.leave(s, slot)
     _fence(s.book, s.rows, s.edges, s.slots[slot, OFFSET], lower)
 
 
@@ -86,11 +91,20 @@ def _begin(
         work[on.ALL_DOWN, c] = work[on.ALL_UP, c] = 1.0
         work[on.ALL_LOW, c] = work[on.ALL_HIGH, c] = 1.0
         work[on.ALL_FALL, c] = work[on.ALL_RISE, c] = 0.0
+        for budget in range(tracks.FOLLOWED):
+            work[on.NEAR_RISE + budget, c] = work[on.NEAR_FALL + budget, c] = 0.0
+    work[on.PRESSURE, 0] = work[on.PRESSURE, 1] = 0.0
 
 
 @compiled
 def _make(
-    book: Floats, tables: Floats, work: Floats, zones: Numbers, record: int, columns: int
+    book: Floats,
+    tables: Floats,
+    work: Floats,
+    zones: Numbers,
+    record: int,
+    columns: int,
+    near: bool,
 ) -> tuple[bool, bool, bool, float]:
     """Make the box of a record; return (sure, nothing follows of where it stands, above all levels, ratio).
 
@@ -100,7 +114,7 @@ def _make(
     first = 0.0
     part = record + at.HEAD + columns * at.COLUMN
     for number in range(int(book[record + at.PARTS])):
-        zone, short, certain, ratio = make_part(book, part, tables, work, columns)
+        zone, short, certain, ratio = make_part(book, part, tables, work, columns, near)
         zones[2 * number], zones[2 * number + 1] = zone, int(short)
         if number == 0:
             first = ratio
@@ -179,6 +193,16 @@ def _move(
 
 
 @compiled
+def _is_near(s: State, record: int, tracked: bool) -> bool:
+    """Note that a tick has an account looked at; say whether that is so soon again that it should be tracked."""
+    ticks = float(s.pulse[tracks.TICKS])
+    since = ticks - s.book[record + at.HIT]
+    s.book[record + at.HIT] = ticks
+    patience = s.pulse[tracks.PATIENCE]
+    return since < (4 * patience if tracked else patience)
+
+
+@compiled
 def _look(s: State, slot: int, why: int) -> int:
     """Make an account's box at the present prices; say what came of it."""
     book, rows, edges, slots, work = s.book, s.rows, s.edges, s.slots, s.work
@@ -186,21 +210,28 @@ def _look(s: State, slot: int, why: int) -> int:
     if flags & GUARDED:
         return UNSURE
     columns = int(book[record + at.COLUMNS])
-    if (
-        why == TICK
-        and flags & (UNSEEN | ALWAYS | BOXED) == BOXED
-        and _move(book, rows, edges, s.prices, record, columns)
-    ):
-        return CLEARED
+    near = flags & TRACKED > 0
+    if why == TICK:
+        near = _is_near(s, record, near)
+        if flags & (UNSEEN | ALWAYS | BOXED) == BOXED and near == (flags & TRACKED > 0):
+            if near and tracks.settle(s, slot):
+                return CLEARED
+            if not near and _move(book, rows, edges, s.prices, record, columns):
+                return CLEARED
     _begin(book, s.prices, s.stir, work, record, columns)
-    sure, same, above, ratio = _make(book, s.tables, work, s.zones, record, columns)
+    sure, same, above, ratio = _make(book, s.tables, work, s.zones, record, columns, near)
     s.ratios[slot] = ratio
-    flags &= ~BOXED
-    slots[slot, FLAGS] = flags
+    slots[slot, FLAGS] = flags & ~BOXED
     if not sure or flags & ALWAYS:
+        tracks.leave(s, slot)
         _fence(book, rows, edges, record, _EVERY)
         return SURE if sure else UNSURE
-    _place(book, rows, edges, work, record, columns)
+    if near and tracks.enter(s, slot, columns):
+        if not flags & TRACKED:
+            _fence(book, rows, edges, record, _NEVER)
+    else:
+        tracks.leave(s, slot)
+        _place(book, rows, edges, work, record, columns)
     if why == TICK and same and flags & (UNSEEN | STANDS) == STANDS:
         _note(s, slot, record, columns)
         return CLEARED
@@ -236,20 +267,52 @@ def survey(fields: Fields, slots: Numbers, why: int) -> None:
 
 
 @compiled
-def _concerned(s: State, row: int, place: int) -> tuple[int, int, int]:
-    """Look at those whom a row's price concerns, from `place` on, as many as `found` has room for.
+def refresh(fields: Fields, first: int, count: int) -> None:
+    """Look again at tracked accounts, `count` numbers from `first` on, whom no tick concerned for long."""
+    s = State(*fields)
+    for number in range(first, min(first + count, s.pulse[tracks.USED])):
+        slot = s.tracked[number]
+        if slot < 0:
+            continue
+        record = s.slots[slot, OFFSET]
+        if s.pulse[tracks.TICKS] - s.book[record + at.HIT] < 4 * s.pulse[tracks.PATIENCE]:
+            continue
+        if _look(s, slot, TICK) != CLEARED:
+            tracks.leave(s, slot)
+            _fence(s.book, s.rows, s.edges, record, _EVERY)
+
+
+@compiled
+def _concerned(s: State, row: int, place: int, due: int) -> tuple[int, int, int]:
+    """Look at those whom a row's price concerns, the first of `due` and from `place` on, as many as `found` has
+    room for.
 
     Returns (how many are left in `found` since they were not cleared, how many were looked at, the
-    place to go on from or −1).
+    place to go on from or −1). Those it has looked at are not due again at that price.
     """
-    count, place = tree.left(s.edges, s.owners, s.rows[row], s.prices[row], place, s.found, s.stack)
-    kept = 0
-    for number in range(count):
+    kept = looked = 0
+    for number in range(min(due, len(s.found))):
+        slot = s.due[number]
+        if _look(s, slot, TICK) != CLEARED:
+            s.found[kept] = slot
+            kept += 1
+    if due >= len(s.found):
+        return kept, len(s.found), 0
+    looked = due
+    root = s.rows[row, tree.ROOT]
+    if s.rows[row, tree.ROOM] == 0 or (
+        s.edges[root, 0] <= s.prices[row] and s.edges[root, 1] >= s.prices[row]
+    ):
+        return kept, looked, -1
+    count, place = tree.left(
+        s.edges, s.owners, s.rows[row], s.prices[row], place, s.found[looked:], s.stack
+    )
+    for number in range(looked, looked + count):
         slot = s.found[number]
         if _look(s, slot, TICK) != CLEARED:
             s.found[kept] = slot
             kept += 1
-    return kept, count, place
+    return kept, looked + count, place
 
 
 @compiled
@@ -262,6 +325,8 @@ def run(fields: Fields, ticks: Floats, begin: int, place: int) -> tuple[int, int
     """
     s = State(*fields)
     rows, edges, prices, stir = s.rows, s.edges, s.prices, s.stir
+    entries, near, numbers = s.tracks, s.near, s.numbers
+    left, tracked, waiting = s.left, s.tracked, s.due
     looked = 0
     for number in range(begin, len(ticks)):
         row, price = int(ticks[number, 0]), ticks[number, 1]
@@ -270,11 +335,22 @@ def run(fields: Fields, ticks: Floats, begin: int, place: int) -> tuple[int, int
             if before > 0.0:
                 stir[row] += (price / before - 1.0) * (price / before - 1.0)
             prices[row] = price
+        s.pulse[tracks.TICKS] += 1
         root = rows[row, tree.ROOT]
-        if rows[row, tree.ROOM] > 0 and (edges[root, 0] > price or edges[root, 1] < price):
-            kept, count, place = _concerned(s, row, place)
+        passed = edges[root, 0] > price or edges[root, 1] < price
+        due = 0
+        if place == 0 and rows[row, tracks.COUNT] > 0:
+            due = tracks.follow(entries, near, numbers, left, tracked, rows[row], price, waiting)
+        if due > 0 or (rows[row, tree.ROOM] > 0 and passed):
+            kept, count, place = _concerned(s, row, place, due)
             looked += count
             if kept > 0 or place >= 0 or looked >= len(s.found):
                 return number, kept, looked, place
         place = 0
     return len(ticks) - 1, 0, looked, -1
+
+
+@compiled
+def tracked_interval(fields: Fields, slot: int, row: int) -> tuple[float, float]:
+    """Return between which prices of one row a tracked account is not due, while no other moves."""
+    return tracks.interval(State(*fields), slot, row)

@@ -17,11 +17,13 @@ from monitor.watch.exposures import Contract, Form, Holding
 
 __all__ = ["pack"]
 
-# The record's head, then what it knows of each column: its row and the place there; the price that
-# its box was made at; what a fall and a rise use up of the narrowest budget, its share of it; and
-# between which prices that holds.
-COLUMNS, PARTS, HEAD = 0, 1, 2
+# The record's head: how many columns and parts, the tick that last had it looked at, its number while it is tracked.
+# Then what it knows of each column: its row and the place there; the price that its box was made at;
+# what a fall and a rise use up of the narrowest budget, its share of it; and between which prices that
+# holds. While it is tracked: where its entry stands in the row's list.
+COLUMNS, PARTS, HIT, NUMBER, HEAD = 0, 1, 2, 3, 4
 ROW, PLACE, ANCHOR, FALL, RISE, PORTION, LOWEST, HIGHEST, COLUMN = 0, 1, 2, 3, 4, 5, 6, 7, 8
+TRACK = PORTION
 
 # A part's head. `LENGTH` steps over it; `LADDER` points into the tables; `ZONE`, `SHORT`: where it
 # was last found; `FIXED_*`: USD that no price moves.
@@ -57,7 +59,7 @@ def pack(form: Form, discounts: Place, borrows: Place) -> list[float]:
     local = {column: number for number, column in enumerate(form.columns)}
     local[-1] = -1
     parts = (form, *(part for _, part in form.apart))
-    record = [float(len(local) - 1), float(len(parts))]
+    record = [float(len(local) - 1), float(len(parts)), 0.0, 0.0]
     for column in form.columns:
         record += (float(column), -1.0, *[0.0] * (COLUMN - 2))
     for part in parts:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from monitor.watch import edges as tree
 from monitor.watch import layout as at
+from monitor.watch import tracks
 from monitor.watch.compiled import compiled
 from monitor.watch.state import BOXED, FLAGS, OFFSET, SPACE, Fields, Floats, Numbers, Owners, State
 
@@ -124,6 +125,7 @@ def place_record(s: State, heap: Numbers, slot: int, record: Floats) -> int:
     if space == 0:
         return offset
     if s.slots[slot, SPACE] > 0:
+        tracks.leave(s, slot)
         _detach(s, slot, record)
         if s.slots[slot, OFFSET] != offset:
             _free(s, heap, slot)
@@ -147,6 +149,7 @@ def clear(fields: Fields, heap: Numbers, slot: int) -> None:
     """Take the record of a slot away, and its flags."""
     s = State(*fields)
     if s.slots[slot, SPACE] > 0:
+        tracks.leave(s, slot)
         _detach(s, slot, s.work[0, :0])
         _free(s, heap, slot)
     s.slots[slot, OFFSET] = s.slots[slot, SPACE] = s.slots[slot, FLAGS] = 0

@@ -22,8 +22,13 @@ XE_LO, XE_HI, XQ_LO, XQ_HI, XO_LO, XO_HI = range(33, 39)
 
 # By constraint: what must stay above 0, its level or holding, and its value now.
 KIND, LEVEL, SLACK = range(39, 42)
-# From here on two rows for each constraint: what a fall and a rise of each column use up.
-USE = 42
+# By column, of a tracked account: what a rise and a fall use up of the budgets that are followed.
+NEAR_RISE, NEAR_FALL = 42, 45
+# How hard its prices press on the first two of these budgets.
+PRESSURE = 48
+# From here on two rows for each constraint: what a fall and a rise of each column use up; less than 0
+# where it gains.
+USE = 49
 ROWS = USE
 
 # Kinds of constraints: E − level · Q, level · Q − E, Q, E − O, O − E, equity of one holding.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from monitor.ladder import Ladder
 from monitor.watch import edges as tree
-from monitor.watch import filling, kernels, layout, placing, scratch
+from monitor.watch import filling, kernels, layout, placing, scratch, tracks
 from monitor.watch.census import Census
 from monitor.watch.exposures import Form
 from monitor.watch.layout import pack
@@ -29,6 +29,12 @@ _FADE_TICKS = 1 << 16
 _FIRST_STIR = 1e-6
 _MANY = 4096
 """Places of a row beyond which it grows by a quarter: every place that stands ready takes 20 bytes."""
+_PATIENCE = 1 << 16
+_REFRESH_TICKS, _REFRESHES = 4_096, 16
+"""How often the tracked accounts are looked through for those whom no tick concerns any more, each time one
+of so many parts of them."""
+_NO_LEVEL = -2.0
+"""No zone is next to it, not even the −1 of who was not found yet."""
 
 
 class Found(NamedTuple):
@@ -70,7 +76,7 @@ class Screen:
         self.state = State(
             edges=np.zeros((1024, 2)),
             owners=np.zeros(1024, dtype=np.int32),
-            rows=np.zeros((16, 5), dtype=np.int64),
+            rows=np.zeros((16, 8), dtype=np.int64),
             prices=np.zeros(16),
             stir=np.zeros(16),
             book=np.zeros(4096),
@@ -78,6 +84,13 @@ class Screen:
             tables=np.zeros(256),
             ratios=self.census.ratios,
             codes=self.census.codes,
+            tracks=np.zeros((tracks.SHORTEST, tracks.ENTRY)),
+            near=np.zeros((tracks.SHORTEST, 2)),
+            numbers=np.zeros(tracks.SHORTEST, dtype=np.int32),
+            left=np.zeros((tracks.SHORTEST, tracks.FOLLOWED)),
+            tracked=np.zeros(tracks.SHORTEST, dtype=np.int32),
+            pulse=np.array([0, 0, -1, 0, _PATIENCE]),
+            due=np.zeros(tracks.SHORTEST, dtype=np.int64),
             work=np.zeros((scratch.rows_for(16), 16)),
             zones=np.zeros(32, dtype=np.int64),
             stack=np.zeros(32, dtype=np.int64),
@@ -95,7 +108,8 @@ class Screen:
         """Where a ladder stands in the tables."""
         self._places: dict[int, tuple[int, Ladder]] = {}
         """By identity, for its levels are dear to hash; a ladder that is kept keeps its own."""
-        self._ticks = 0
+        self._ticks = self._since = self._next = 0
+        self._used_tracks = 0
 
     # -- prices -------------------------------------------------------------------------------
 
@@ -126,6 +140,11 @@ class Screen:
         """
         number, kept, looked, place = kernels.run(self._fields, ticks, begin, place)
         self._ticks += number + 1 - begin
+        self._since += number + 1 - begin
+        if self._since >= _REFRESH_TICKS:
+            self._refresh()
+        if self.state.pulse[tracks.WANTING]:
+            self._grow_lists()
         if self._ticks >= _FADE_TICKS:
             self._ticks = 0
             self.state.stir[:] *= 0.5
@@ -135,6 +154,8 @@ class Screen:
     def quiet(self, row: int, price: float) -> bool:
         """Say whether a price concerns nobody."""
         rows, edges = self._views[:2]
+        if rows[row, tracks.COUNT]:
+            return False
         if not rows[row, tree.ROOM]:
             return True
         root = rows[row, tree.ROOT]
@@ -226,6 +247,9 @@ class Screen:
 
     def interval(self, slot: int, row: int) -> tuple[float, float]:
         """Return the prices of one row between which a slot need not be looked at."""
+        if self.flags(slot) & kernels.TRACKED:
+            low, high = kernels.tracked_interval(self._fields, slot, row)
+            return low, high
         record = int(self.state.slots[slot, kernels.OFFSET])
         count = int(self.state.book[record + layout.COLUMNS])
         for number in range(count):
@@ -271,7 +295,7 @@ class Screen:
         known = self._tables.get(key)
         if known is None:
             codes = [float(Census.code(band)) for band in ladder.bands]
-            silent = -1.0 if ladder.silent is None else float(ladder.silent)
+            silent = _NO_LEVEL if ladder.silent is None else float(ladder.silent)
             known = self._table(key, [float(len(ladder.floats)), *ladder.floats, *codes, silent])
             self._ladders[known] = ladder
         self._places[id(ladder)] = known, ladder
@@ -365,6 +389,36 @@ class Screen:
         self._used_edges = start
         self._free_blocks.clear()
         self._use(edges=edges, owners=owners)
+
+    def _refresh(self) -> None:
+        """Look through a part of the tracked accounts for those that need not be any more."""
+        self._since = 0
+        used = int(self.state.pulse[tracks.USED])
+        count = -(-used // _REFRESHES)
+        if count:
+            kernels.refresh(self._fields, self._next, count)
+            self._next = self._next + count if self._next + count < used else 0
+
+    def _grow_lists(self) -> None:
+        """Give full lists of tracked accounts twice the room."""
+        state = self.state
+        state.pulse[tracks.WANTING] = 0
+        if state.pulse[tracks.USED] == len(state.tracked):
+            self._grow("left", "tracked", least=2 * len(state.tracked))
+        for row in range(len(self.rows)):
+            start, room, count = state.rows[row, tracks.START :].tolist()
+            wanted = max(tracks.SHORTEST, 2 * room)
+            if count < room or wanted > tracks.LONGEST:
+                continue
+            begin = self._used_tracks
+            self._used_tracks += wanted
+            if self._used_tracks > len(self.state.tracks):
+                self._grow("tracks", "near", "numbers", least=self._used_tracks)
+            for array in (self.state.tracks, self.state.near, self.state.numbers):
+                array[begin : begin + count] = array[start : start + count]
+            self.state.rows[row, tracks.START :] = begin, wanted, count
+            if wanted > len(self.state.due):
+                self._grow("due", least=wanted)
 
     def _room_to_work(self, form: Form) -> None:
         """Let the scratch space be large enough for every part of a form."""

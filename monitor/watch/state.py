@@ -16,6 +16,7 @@ __all__ = [
     "QUIET",
     "SPACE",
     "STANDS",
+    "TRACKED",
     "UNSEEN",
     "Codes",
     "Fields",
@@ -34,10 +35,11 @@ Fields = tuple[Any, ...]
 
 OFFSET, SPACE, FLAGS = 0, 1, 2
 """Of a slot."""
-UNSEEN, ALWAYS, QUIET, STANDS, BOXED, GUARDED = 1, 2, 4, 8, 16, 32
+UNSEEN, ALWAYS, QUIET, STANDS, BOXED, GUARDED, TRACKED = 1, 2, 4, 8, 16, 32, 64
 """Flags: its book or the rules changed and it was not looked at since; any tick of its prices concerns
 it; nothing is open, and only a ratio can ask for anything; it is known where it stands, and that its
-box was made there; it has no box, for something else guards it (`monitor.watch.guard`)."""
+box was made there; it has no box, for something else guards it (`monitor.watch.guard`), or for every tick of its
+prices is followed (`monitor.watch.tracks`)."""
 
 
 class State(NamedTuple):
@@ -47,7 +49,7 @@ class State(NamedTuple):
     """(lower, upper) of every place and node (`monitor.watch.edges`)."""
     owners: Owners
     rows: Numbers
-    """By row: its block of places."""
+    """By row: its block of places, and its list in `tracks`."""
     prices: Floats
     """By row: the last price, 0 before the first."""
     stir: Floats
@@ -62,6 +64,20 @@ class State(NamedTuple):
     """By slot: for showing, and for the order of work."""
     codes: Codes
     """By slot: what it is counted as (`monitor.watch.census`)."""
+    tracks: Floats
+    """What is followed of every tracked account by row (`monitor.watch.tracks`)."""
+    near: Floats
+    """Of each entry in `tracks`: between which prices nothing is to be done."""
+    numbers: Owners
+    """Of each entry in `tracks`: the number of its account."""
+    left: Floats
+    """By number: what is left of each budget."""
+    tracked: Owners
+    """By number: its slot; a free one points at the next free one as −2 − number, the last as −1."""
+    pulse: Numbers
+    """Ticks so far, and more single numbers (`monitor.watch.tracks`)."""
+    due: Numbers
+    """Slots that a tick has made due; as long as the longest list."""
     work: Floats
     """Scratch space of one box (`monitor.watch.scratch`)."""
     zones: Numbers

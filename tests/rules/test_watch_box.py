@@ -22,7 +22,7 @@ from monitor.margin import Figures, assess
 from monitor.prices import Price, PriceBook
 from monitor.reference import Reference, load_reference
 from monitor.schema import Cause
-from monitor.watch import Standing, kernels
+from monitor.watch import Standing, kernels, tracks
 from monitor.watch.floors import equity_floor, frozen_by_orders
 from tests.rules.reduction_world import account, d, order, price_book, raw_reference, with_orders
 from tests.support.markets import (
@@ -48,6 +48,7 @@ class Boxed:
         self.engine.prices = book
         watch = self.engine.watch
         screen = watch.screen
+        screen.state.pulse[tracks.PATIENCE] = 0  # whoever leaves a box gets another one
         for key, price in book.prices.items():
             screen.price(screen.row(key), float(price.price))
         self.watched = watch.put(held, ref, book)

@@ -17,6 +17,7 @@ from monitor.escalation import Context, Episode, decide, decide_isolated
 from monitor.margin import assess
 from monitor.reference import Reference
 from monitor.schema import Cause, Command, WarningCommand
+from monitor.watch import tracks
 from tests.support.doings import Doings
 from tests.support.markets import (
     MARKETS,
@@ -37,6 +38,8 @@ def world(
 ) -> tuple[Random, Market, Engine]:
     rng = Random(seed)
     market, engine = Market(rng, ref), Engine(ref)
+    if seed % 2:
+        engine.watch.screen.state.pulse[tracks.PATIENCE] = 0  # nobody is tracked
     engine.ticks(market.opening(), None)
     arm(engine, [wild_account(rng, f"a{i}", ref, engine.prices) for i in range(accounts)])
     return rng, market, engine

@@ -1,0 +1,280 @@
+"""Accounts near a level: no box, but a bound of each slack that follows their prices.
+
+A box shares an account's budget over its prices once for all; near a level the shares are so small that some
+price leaves its own again and again, though together they have used up little. So an account whose box is
+left often is *tracked* instead. With the slopes of `monitor.watch.box` (∂F / ∂m in [a, b] while every price is
+between where its bounds hold) a slack F is at least
+
+    F(p0) + Σ over risen prices of a · m + Σ over fallen prices of b · m,
+
+a price that moved in the account's favour given back what it had used up. The two constraints that are
+nearest are followed so, all others together by the greatest of their uses, where nothing is given back.
+
+What a price has *gone* of a budget is the most it uses up between two prices near to where it stands; only when
+it leaves these is that reckoned anew, out of what is *left*. Where too little is left for that, an account is
+*settled*: all its prices give back what they do not use, and share the rest again. It is looked at anew when
+nothing is left, or when a price leaves where its bounds hold.
+
+Every row (a price) has a list of its tracked accounts in `tracks`, one entry each, unordered. An account has a
+number of its own while it is tracked: `left` and `tracked` (its slot) are by that number, and the account's record
+says where its entries are.
+
+Each change of `left` errs by less than 1e-15 of the figure. Settling begins anew from the whole budget, and an
+account is looked at anew before it took 2²⁰ changes (`Screen`): what they could add up to was taken off the
+slack as rounding.
+"""
+
+from __future__ import annotations
+
+from monitor.watch import layout as at
+from monitor.watch import scratch as on
+from monitor.watch.box import CLEAR
+from monitor.watch.compiled import compiled
+from monitor.watch.state import FLAGS, OFFSET, TRACKED, Floats, Numbers, Owners, State
+
+__all__ = [
+    "COUNT",
+    "ENTRY",
+    "FOLLOWED",
+    "FREE",
+    "LONGEST",
+    "PATIENCE",
+    "ROOM",
+    "SHORTEST",
+    "START",
+    "TICKS",
+    "USED",
+    "WANTING",
+    "enter",
+    "follow",
+    "interval",
+    "leave",
+    "settle",
+]
+
+# An entry: 1 / the price its bounds were made at; between which prices they hold; what a rise and a fall use up
+# of each budget; what is gone of each; the column of the record.
+PER_PRICE, LOW, HIGH, RISE, FALL, GONE, COLUMN, ENTRY = 0, 1, 2, 3, 6, 9, 12, 13
+FOLLOWED = 3
+"""Budgets of one account."""
+_SHARE = 0.1
+"""Of what is left: what one price may use up before it is reckoned anew."""
+_LEAST = 1e-300
+
+INFINITY = float("inf")
+SHORTEST, LONGEST = 64, 1 << 14
+"""Entries that a list has room for at first, and at most."""
+TICKS, USED, FREE, WANTING, PATIENCE = range(5)
+"""Of `pulse`: ticks so far; numbers ever given to tracked accounts, the first free one (−1: none); whether some
+list was full; an account that is looked at again after fewer ticks is tracked from then on, and no more where it
+was not for four times as many."""
+
+START, ROOM, COUNT = 5, 6, 7
+"""Of a row: where its list begins in `tracks`, how many entries it has room for, how many it has."""
+
+
+@compiled
+def _used(tracks: Floats, place: int, budget: int, price: float) -> float:
+    """Return what a price uses up of a budget; less than 0 where it gives."""
+    move = price * tracks[place, PER_PRICE] - 1.0
+    if move >= 0.0:
+        return float(tracks[place, RISE + budget] * move)
+    return float(-tracks[place, FALL + budget] * move)
+
+
+@compiled
+def _reserve(
+    tracks: Floats, near: Floats, left: Floats, place: int, number: int, price: float
+) -> bool:
+    """Let a price move a little from here on; say whether something is left of every budget.
+
+    What it uses where it stands is gone already, and no more than that.
+    """
+    width = 1.0
+    for budget in range(FOLLOWED):
+        if not left[number, budget] > 0.0:
+            return False
+        use = max(tracks[place, RISE + budget], tracks[place, FALL + budget], _LEAST)
+        width = min(width, _SHARE * left[number, budget] / use)
+    low, high = (
+        max(tracks[place, LOW], price * (1.0 - width)),
+        min(tracks[place, HIGH], price * (1.0 + width)),
+    )
+    near[place, 0], near[place, 1] = low, high
+    turns = low * tracks[place, PER_PRICE] < 1.0 < high * tracks[place, PER_PRICE]
+    for budget in range(FOLLOWED):
+        most = max(_used(tracks, place, budget, low), _used(tracks, place, budget, high))
+        if turns:
+            most = max(most, 0.0)
+        left[number, budget] -= most - tracks[place, GONE + budget]
+        tracks[place, GONE + budget] = most
+    return True
+
+
+@compiled
+def follow(
+    tracks: Floats,
+    near: Floats,
+    numbers: Owners,
+    left: Floats,
+    tracked: Owners,
+    row: Numbers,
+    price: float,
+    due: Numbers,
+) -> int:
+    """Let a row's accounts follow its price; return how many are to be settled, their slots in `due`.
+
+    Until they are, they are due again at each price.
+    """
+    count = 0
+    for place in range(row[START], row[START] + row[COUNT]):
+        if near[place, 0] <= price <= near[place, 1]:
+            continue
+        number = numbers[place]
+        inside = tracks[place, LOW] <= price <= tracks[place, HIGH]
+        for budget in range(FOLLOWED):
+            used = _used(tracks, place, budget, price)
+            left[number, budget] -= used - tracks[place, GONE + budget]
+            tracks[place, GONE + budget] = used
+        if not (inside and _reserve(tracks, near, left, place, number, price)):
+            near[place, 0], near[place, 1] = INFINITY, -INFINITY
+            due[count] = tracked[number]
+            count += 1
+    return count
+
+
+@compiled
+def settle(s: State, slot: int) -> bool:
+    """Share what is left of a tracked account's budgets anew; say whether anything is."""
+    record = s.slots[slot, OFFSET]
+    number = int(s.book[record + at.NUMBER])
+    s.left[number, 0] = s.left[number, 1] = s.left[number, 2] = CLEAR
+    columns = int(s.book[record + at.COLUMNS])
+    for c in range(columns):
+        column = record + at.HEAD + c * at.COLUMN
+        row = int(s.book[column + at.ROW])
+        place, price = s.rows[row, START] + int(s.book[column + at.TRACK]), s.prices[row]
+        if not s.tracks[place, LOW] <= price <= s.tracks[place, HIGH]:
+            return False
+        for budget in range(FOLLOWED):
+            used = _used(s.tracks, place, budget, price)
+            s.left[number, budget] -= used
+            s.tracks[place, GONE + budget] = used
+    for c in range(columns):
+        column = record + at.HEAD + c * at.COLUMN
+        row = int(s.book[column + at.ROW])
+        place = s.rows[row, START] + int(s.book[column + at.TRACK])
+        if not _reserve(s.tracks, s.near, s.left, place, number, s.prices[row]):
+            return False
+    return True
+
+
+@compiled
+def _write(s: State, record: int, columns: int) -> None:
+    """Let what is left of an account's budgets begin anew, at the present prices."""
+    number = int(s.book[record + at.NUMBER])
+    s.left[number, 0] = s.left[number, 1] = s.left[number, 2] = CLEAR
+    for c in range(columns):
+        column = record + at.HEAD + c * at.COLUMN
+        row, price = int(s.book[column + at.ROW]), s.work[on.P, c]
+        place = s.rows[row, START] + int(s.book[column + at.TRACK])
+        s.tracks[place, PER_PRICE] = 1.0 / price
+        s.tracks[place, LOW] = price * (1.0 - s.work[on.ALL_LOW, c] * CLEAR)
+        s.tracks[place, HIGH] = price * (1.0 + s.work[on.ALL_HIGH, c] * CLEAR)
+        for budget in range(FOLLOWED):
+            s.tracks[place, RISE + budget] = s.work[on.NEAR_RISE + budget, c]
+            s.tracks[place, FALL + budget] = s.work[on.NEAR_FALL + budget, c]
+            s.tracks[place, GONE + budget] = 0.0
+    for c in range(columns):
+        column = record + at.HEAD + c * at.COLUMN
+        row = int(s.book[column + at.ROW])
+        place = s.rows[row, START] + int(s.book[column + at.TRACK])
+        _reserve(s.tracks, s.near, s.left, place, number, s.work[on.P, c])
+
+
+@compiled
+def _room(s: State, record: int, columns: int) -> bool:
+    """Whether there is room for one more account; let `pulse` say so where more can be made."""
+    found = s.pulse[FREE] >= 0 or s.pulse[USED] < len(s.tracked)
+    if not found:
+        s.pulse[WANTING] = 1
+    for c in range(columns):
+        row = int(s.book[record + at.HEAD + c * at.COLUMN + at.ROW])
+        if s.rows[row, COUNT] == s.rows[row, ROOM]:
+            found = False
+            if s.rows[row, ROOM] < LONGEST:
+                s.pulse[WANTING] = 1
+    return found
+
+
+@compiled
+def _number(s: State, slot: int) -> int:
+    """Take a free number for a slot."""
+    number = s.pulse[FREE]
+    if number >= 0:
+        s.pulse[FREE] = -2 - s.tracked[number]
+    else:
+        number = s.pulse[USED]
+        s.pulse[USED] += 1
+    s.tracked[number] = slot
+    return int(number)
+
+
+@compiled
+def enter(s: State, slot: int, columns: int) -> bool:
+    """Track an account from the box just made on, as far as there is room; its box is then for the caller
+    to take away.
+    """
+    record = s.slots[slot, OFFSET]
+    if not s.slots[slot, FLAGS] & TRACKED:
+        if not _room(s, record, columns):
+            return False
+        number = _number(s, slot)
+        s.book[record + at.NUMBER] = float(number)
+        for c in range(columns):
+            column = record + at.HEAD + c * at.COLUMN
+            row = int(s.book[column + at.ROW])
+            place = s.rows[row, START] + s.rows[row, COUNT]
+            s.book[column + at.TRACK] = float(s.rows[row, COUNT])
+            s.numbers[place], s.tracks[place, COLUMN] = number, float(c)
+            s.rows[row, COUNT] += 1
+        s.slots[slot, FLAGS] |= TRACKED
+    _write(s, record, columns)
+    return True
+
+
+@compiled
+def leave(s: State, slot: int) -> None:
+    """Track an account no longer, if it is; nothing guards it then."""
+    if not s.slots[slot, FLAGS] & TRACKED:
+        return
+    record = s.slots[slot, OFFSET]
+    for c in range(int(s.book[record + at.COLUMNS])):
+        column = record + at.HEAD + c * at.COLUMN
+        row = int(s.book[column + at.ROW])
+        place = s.rows[row, START] + int(s.book[column + at.TRACK])
+        s.rows[row, COUNT] -= 1
+        last = s.rows[row, START] + s.rows[row, COUNT]
+        if place != last:
+            s.tracks[place] = s.tracks[last]
+            s.near[place] = s.near[last]
+            s.numbers[place] = s.numbers[last]
+            other = s.slots[s.tracked[s.numbers[place]], OFFSET] + at.HEAD
+            other += int(s.tracks[place, COLUMN]) * at.COLUMN
+            s.book[other + at.TRACK] = s.book[column + at.TRACK]
+    number = int(s.book[record + at.NUMBER])
+    s.tracked[number] = -2 - s.pulse[FREE]
+    s.pulse[FREE] = number
+    s.slots[slot, FLAGS] &= ~TRACKED
+
+
+@compiled
+def interval(s: State, slot: int, row: int) -> tuple[float, float]:
+    """Return between which prices of one row nothing is done for a tracked account."""
+    record = s.slots[slot, OFFSET]
+    for c in range(int(s.book[record + at.COLUMNS])):
+        column = record + at.HEAD + c * at.COLUMN
+        if int(s.book[column + at.ROW]) == row:
+            place = s.rows[row, START] + int(s.book[column + at.TRACK])
+            return s.near[place, 0], s.near[place, 1]
+    return -INFINITY, INFINITY
