@@ -17,7 +17,7 @@ from monitor.watch.compiled import compiled
 from monitor.watch.exposures import NO_FLOOR
 from monitor.watch.state import Floats, Numbers
 
-__all__ = ["UNTOLD", "Draft", "draft_of", "make_draft"]
+__all__ = ["UNTOLD", "Draft", "draft_of", "make_draft", "new_draft"]
 
 UNTOLD = -1
 """Floats cannot tell."""
@@ -39,6 +39,18 @@ class Draft(NamedTuple):
 
 
 @compiled
+def new_draft(length: int, columns: int) -> Draft:
+    """Return a draft with room for records so long, and for so many holdings and columns."""
+    return Draft(
+        np.empty(length),
+        np.empty(columns, np.int64),
+        np.empty(columns, np.int64),
+        np.empty(columns, np.int64),
+        np.empty(columns, np.int64),
+    )
+
+
+@compiled
 def draft_of(sheet: Floats, row: int, draft: Draft) -> Draft:
     """Return a draft with room for a row's account: the one given, or a larger one."""
     balances, positions = int(sheet[row + of.BALANCES]), int(sheet[row + of.POSITIONS])
@@ -49,13 +61,7 @@ def draft_of(sheet: Floats, row: int, draft: Draft) -> Draft:
     length += (holdings + 2 * apart) * at.HOLDING + (positions + apart) * at.LEG
     if length <= len(draft.record) and columns <= len(draft.columns):
         return draft
-    return Draft(
-        np.zeros(2 * length),
-        np.zeros(2 * columns, np.int64),
-        np.zeros(2 * columns, np.int64),
-        np.zeros(2 * columns, np.int64),
-        np.zeros(2 * columns, np.int64),
-    )
+    return new_draft(2 * length, 2 * columns)
 
 
 @compiled

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from monitor.watch import layout as at
 from monitor.watch import rows as of
 from monitor.watch.census import Census
 from monitor.watch.compiled import compiled
-from monitor.watch.drafting import UNTOLD, Draft, draft_of, make_draft
+from monitor.watch.drafting import UNTOLD, draft_of, make_draft, new_draft
 from monitor.watch.placing import DONE, place_record
 from monitor.watch.state import (
     ALWAYS,
@@ -34,7 +32,8 @@ PLACED, UNPRICED, APART = 0, 1, 2
 NARROW = -4
 """The scratch space is too small for an account; beside `placing.FULL_BOOK` …"""
 _UNASSESSED = Census.code("unassessed")
-_ROOM = 1024
+_LENGTH, _COLUMNS = 512, 32
+"""What a draft has room for at first: enough for most accounts, and little to ask memory for."""
 
 
 @compiled
@@ -96,13 +95,7 @@ def fill(
     wide scratch space must be or how long the record is that found no room).
     """
     s = State(*fields)
-    draft = Draft(
-        np.zeros(_ROOM),
-        np.zeros(_ROOM, np.int64),
-        np.zeros(_ROOM, np.int64),
-        np.zeros(_ROOM, np.int64),
-        np.zeros(_ROOM, np.int64),
-    )
+    draft = new_draft(_LENGTH, _COLUMNS)
     while row < len(sheet):
         slot = int(sheet[row + of.SLOT])
         draft = draft_of(sheet, row, draft)
