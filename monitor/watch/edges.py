@@ -140,15 +140,23 @@ def free_place(owners: Owners, row: Numbers, place: int) -> None:
 
 
 @compiled
-def grow(edges: Floats, owners: Owners, row: Numbers, start: int, room: int) -> None:
-    """Move a row's places into a larger block at `start`, and make its nodes anew."""
+def grow(
+    edges: Floats,
+    owners: Owners,
+    row: Numbers,
+    start: int,
+    room: int,
+    to_edges: Floats,
+    to_owners: Owners,
+) -> None:
+    """Move a row's places into a larger block at `start`, of other arrays perhaps, and make its nodes anew."""
     for place in range(room):
         if place < row[USED]:
-            edges[start + place, 0] = edges[row[START] + place, 0]
-            edges[start + place, 1] = edges[row[START] + place, 1]
-            owners[start + place] = owners[row[START] + place]
+            to_edges[start + place, 0] = edges[row[START] + place, 0]
+            to_edges[start + place, 1] = edges[row[START] + place, 1]
+            to_owners[start + place] = owners[row[START] + place]
         else:
-            edges[start + place, 0], edges[start + place, 1] = -INFINITY, INFINITY
+            to_edges[start + place, 0], to_edges[start + place, 1] = -INFINITY, INFINITY
     row[START], row[ROOM] = start, room
     size = room
     while size > 1:
@@ -156,7 +164,7 @@ def grow(edges: Floats, owners: Owners, row: Numbers, start: int, room: int) -> 
         for first in range(0, size, ARITY):
             low, high = -INFINITY, INFINITY
             for child in range(start + first, start + min(first + ARITY, size)):
-                low, high = max(low, edges[child, 0]), min(high, edges[child, 1])
-            edges[above + first // ARITY, 0], edges[above + first // ARITY, 1] = low, high
+                low, high = max(low, to_edges[child, 0]), min(high, to_edges[child, 1])
+            to_edges[above + first // ARITY, 0], to_edges[above + first // ARITY, 1] = low, high
         start, size = above, (size + ARITY - 1) // ARITY
     row[ROOT] = start

@@ -6,8 +6,6 @@ tuple, which is the cheapest way in.
 
 from __future__ import annotations
 
-from typing import Any
-
 from monitor.watch import edges as tree
 from monitor.watch import layout as at
 from monitor.watch import scratch as on
@@ -25,6 +23,7 @@ from monitor.watch.state import (
     STANDS,
     TRACKED,
     UNSEEN,
+    Fields,
     Floats,
     Numbers,
     State,
@@ -47,18 +46,12 @@ __all__ = [
     "TRACKED",
     "UNSEEN",
     "UNSURE",
-    "attach",
     "fence",
-    "grow",
-    "put",
     "refresh",
     "run",
     "survey",
     "tracked_interval",
 ]
-
-Fields = tuple[Any, ...]
-"""The fields of a `State`."""
 
 _ENOUGH = 0.2
 """A box with less than this left of its budget is made anew."""
@@ -74,74 +67,6 @@ _NEVER, _EVERY = -float("inf"), float("inf")
 
 
 @compiled
-def _attach(s: State, slot: int) -> int:
-    """Give every column of a record a place; return a row that is full, or −1."""
-    record = s.slots[slot, OFFSET]
-    for c in range(int(s.book[record + at.COLUMNS])):
-        column = record + at.HEAD + c * at.COLUMN
-        if s.book[column + at.PLACE] < 0.0:
-            row = int(s.book[column + at.ROW])
-            place = tree.take_place(s.owners, s.rows[row], slot)
-            if place < 0:
-                return row
-            s.book[column + at.PLACE] = float(place)
-            tree.move(
-                s.edges, s.rows[row, tree.START], s.rows[row, tree.ROOM], place, _NEVER, -_NEVER
-            )
-    return -1
-
-
-@compiled
-def _detach(s: State, slot: int, wanted: Floats) -> None:
-    """Free the places of a slot's record, but for columns of the record `wanted`, which takes them over."""
-    record = s.slots[slot, OFFSET]
-    new = ends = at.HEAD
-    if len(wanted) > 0:
-        ends += int(wanted[at.COLUMNS]) * at.COLUMN
-    for c in range(int(s.book[record + at.COLUMNS])):
-        column = record + at.HEAD + c * at.COLUMN
-        row, place = int(s.book[column + at.ROW]), int(s.book[column + at.PLACE])
-        while new < ends and wanted[new + at.ROW] < row:
-            new += at.COLUMN
-        if new < ends and int(wanted[new + at.ROW]) == row:
-            wanted[new + at.PLACE] = float(place)
-        else:
-            start, room = s.rows[row, tree.START], s.rows[row, tree.ROOM]
-            tree.move(s.edges, start, room, place, _NEVER, -_NEVER)
-            tree.free_place(s.owners, s.rows[row], place)
-
-
-@compiled
-def put(fields: Fields, slot: int, record: Floats, offset: int, space: int) -> int:
-    """Let a slot have a record, of no length for none, at `offset`; else as `attach`."""
-    s = State(*fields)
-    if s.slots[slot, SPACE] > 0:
-        if s.slots[slot, FLAGS] & TRACKED:
-            tracks.leave(s, slot)
-        _detach(s, slot, record)
-    s.slots[slot, OFFSET], s.slots[slot, SPACE] = offset, space
-    s.slots[slot, FLAGS] &= ~BOXED
-    if space == 0:
-        return -1
-    for number in range(len(record)):
-        s.book[offset + number] = record[number]
-    return _attach(s, slot)
-
-
-@compiled
-def attach(fields: Fields, slot: int) -> int:
-    """Give every column of a slot's record a place that has none; return a row that is full, or −1."""
-    return _attach(State(*fields), slot)
-
-
-@compiled
-def grow(fields: Fields, row: int, start: int, room: int) -> None:
-    """Move a row's places to a larger block."""
-    s = State(*fields)
-    tree.grow(s.edges, s.owners, s.rows[row], start, room)
-
-
-@compiled
 def _fence(book: Floats, rows: Numbers, edges: Floats, record: int, lower: float) -> None:
     for c in range(int(book[record + at.COLUMNS])):
         column = record + at.HEAD + c * at.COLUMN
@@ -153,8 +78,7 @@ def _fence(book: Floats, rows: Numbers, edges: Floats, record: int, lower: float
 def fence(fields: Fields, slot: int, lower: float) -> None:
     """Let no price (−∞) or any (∞) concern a slot."""
     s = State(*fields)
-    if s.slots[slot, FLAGS] & TRACKED:
-        tracks.leave(s, slot)
+    tracks.leave(s, slot)
     _fence(s.book, s.rows, s.edges, s.slots[slot, OFFSET], lower)
 
 
@@ -295,8 +219,7 @@ def _guard(s: State, slot: int, record: int, near: bool, sure: bool) -> None:
     if near and sure and tracked:
         tracks.begin(s.book, s.rows, s.work, s.tracks, s.near, s.left, record)
         return
-    if tracked:
-        tracks.leave(s, slot)
+    tracks.leave(s, slot)
     if sure:
         _place(s.book, s.rows, s.edges, s.work, record, int(s.book[record + at.COLUMNS]))
     else:
@@ -378,8 +301,7 @@ def refresh(fields: Fields, first: int, count: int) -> None:
         if s.pulse[tracks.TICKS] - s.book[record + at.HIT] < 4 * s.pulse[tracks.PATIENCE]:
             continue
         if _look(s, slot, TICK) != CLEARED:
-            if s.slots[slot, FLAGS] & TRACKED:
-                tracks.leave(s, slot)
+            tracks.leave(s, slot)
             _fence(s.book, s.rows, s.edges, record, _EVERY)
 
 

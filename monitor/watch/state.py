@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ __all__ = [
     "TRACKED",
     "UNSEEN",
     "Codes",
+    "Fields",
     "Floats",
     "Numbers",
     "Owners",
@@ -29,6 +30,8 @@ Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 Owners = NDArray[np.int32]
 Codes = NDArray[np.int8]
+Fields = tuple[Any, ...]
+"""The fields of a `State`."""
 
 OFFSET, SPACE, FLAGS = 0, 1, 2
 """Of a slot."""

@@ -254,7 +254,9 @@ def enter(s: State, slot: int) -> bool:
 
 @compiled
 def leave(s: State, slot: int) -> None:
-    """Track a tracked account no longer; nothing guards it then."""
+    """Track an account no longer, if it is; nothing guards it then."""
+    if not s.slots[slot, FLAGS] & TRACKED:
+        return
     record = s.slots[slot, OFFSET]
     for c in range(int(s.book[record + at.COLUMNS])):
         column = record + at.HEAD + c * at.COLUMN

@@ -29,7 +29,7 @@ class Row:
         more = tree.block(room)
         self.edges = np.concatenate([self.edges, np.full((more, 2), 7.0)])
         self.owners = np.concatenate([self.owners, np.full(more, 99, dtype=np.int32)])
-        tree.grow(self.edges, self.owners, self.row, start, room)
+        tree.grow(self.edges, self.owners, self.row, start, room, self.edges, self.owners)
 
     def add(self, slot: int) -> None:
         place = tree.take_place(self.owners, self.row, slot)
