@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping
 
 from monitor.account import GAP_MS, Account, EventSource, expire_unknown, take
+from monitor.engine.batch import TickBatch
 from monitor.engine.deciding import Deciding
 from monitor.engine.entry import Decision, Entry
 from monitor.engine.resting import Awake, Stored
@@ -136,8 +137,9 @@ class Engine(Deciding):
                 self._decide(entry, decision, _cause_of(event), now, funding=funding)
         return decision
 
-    def ticks(self, batch: Batch, now: int | None) -> list[Decision]:
+    def ticks(self, pairs: Iterable[tuple[TickLike, int]], now: int | None) -> list[Decision]:
         """Take ticks with their offsets, each a state of its own; `now` None: the event clock."""
+        batch = TickBatch.of(pairs)
         taken, found = 0, list[Decision]()
         while taken < len(batch) or self.taking.under_way:
             taken, more = self.turn(batch, taken, now)

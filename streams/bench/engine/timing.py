@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.engine import Decision
 from streams.bench.engine.adapter import Probe
-from streams.ticks import TickMessage
+from streams.tick_messages import TickMessage
 
 __all__ = ["Timed", "time_ticks"]
 

@@ -17,7 +17,7 @@ from streams.bench.engine.adapter import read_books
 from streams.bench.market import Tape, opening, opening_prices, reference
 from streams.bench.pipeline import probes as probing
 from streams.bench.pipeline.messages import EventMessages, TickMessages
-from streams.ticks import TickMessage, decode_tick
+from streams.tick_messages import TickMessage, decode_tick
 
 COUNT = 400
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from monitor.schema import Tick
-from streams.ticks import BadTick, TickMessage, decode_tick
+from streams.tick_messages import BadTick, TickMessage, decode_tick
 
 GOOD = {
     "symbol": "BTC-USD",
