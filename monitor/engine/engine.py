@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 
 from monitor.account import GAP_MS, Account, EventSource, expire_unknown, take
 from monitor.engine.batch import TickBatch
@@ -80,12 +81,16 @@ class Engine(Deciding):
         owned = self.partitions.get(partition, {})
         return [name for name, entry in owned.items() if entry.watched.unseen]
 
-    def release(self, partition: int) -> None:
-        """Forget a partition and all its accounts."""
+    def release(self, partition: int, most: int | None = None) -> bool:
+        """Forget a partition and `most` of its accounts (None: all); say whether any are left (H-8)."""
         self.armed.discard(partition)
-        for account_id in self.partitions.pop(partition, {}):
-            del self.entries[account_id]
+        owned = self.partitions.get(partition, {})
+        for account_id in list(islice(owned, most)):
+            del owned[account_id], self.entries[account_id]
             self.watch.drop(account_id)
+        if not owned:
+            self.partitions.pop(partition, None)
+        return bool(owned)
 
     def use(self, reference: Reference) -> None:
         """Switch to another reference set; every account must be examined afterwards."""
