@@ -40,7 +40,7 @@ class TickReader:
         since_ms: int | None = None,
         needed: Collection[str] = (),
         ahead_limit_ms: int | None = AHEAD_LIMIT_MS,
-        max_records: int = 2000,
+        max_records: int = 1000,
     ) -> None:
         self._follower = PartitionFollower(client, topic, max_records=max_records)
         self._on_bad = on_bad

@@ -21,6 +21,10 @@ from monitor.watch.state import Floats
 __all__ = ["Gathering", "Market", "Run"]
 
 
+FEW = 64
+"""Price keys asked for, or ticks in one run, where a guard may have to hear of some."""
+
+
 class Market(Protocol):
     """What gathering ticks needs of the engine."""
 
@@ -106,6 +110,7 @@ class Gathering:
         """
         market = self._market
         if market.reference.policy.jump_guard:
+            self.interrupted()
             return None
         stretch = self._stretch
         if (
@@ -121,13 +126,9 @@ class Gathering:
         end = self._until_deadline(stretch, begin, now)
         places = stretch.places
         first, last = bisect_left(places, begin), bisect_left(places, end)
-        guard = market.watch.guard
-        if guard is not None:
-            passing = {key for key in stretch.names if guard.goes_by(key)}
-            for number in range(first, last) if passing else ():
-                if stretch.keys[number] in passing:
-                    last, end = number + 1, places[number] + 1
-                    break
+        heard = last if market.watch.guard is None else self._until_heard(stretch, first, last)
+        if heard < last:
+            last, end = heard, places[heard - 1] + 1
         return Run(stretch, begin, end, first, last)
 
     def take(self, run: Run, end: int, now: int | None) -> None:
@@ -187,6 +188,20 @@ class Gathering:
         return _Stretch(
             batch, self._market.reference, begin, end, clock, places, keys, found, names
         )
+
+    def _until_heard(self, stretch: _Stretch, first: int, last: int) -> int:
+        """Return the position after the first tick that a guard must hear of, or after some before it.
+
+        What it goes by may change from one run to the next, so this is asked for every run: of all
+        keys where they are few, else tick by tick, not far.
+        """
+        elsewhere = self._market.watch.elsewhere
+        if len(stretch.names) > FEW:
+            last = min(last, first + FEW)
+        elif not any(map(elsewhere, stretch.names)):
+            return last
+        keys = stretch.keys
+        return next((n + 1 for n in range(first, last) if elsewhere(keys[n])), last)
 
     def _until_deadline(self, stretch: _Stretch, begin: int, now: int | None) -> int:
         """Return the position after the first tick with which a deadline comes, or the stretch's end."""
