@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.engine import Engine, TickBatch
+from monitor.engine.gathering import FEW
 from monitor.schema import Tick
 from tests.support.markets import reference
 
@@ -91,6 +93,55 @@ def test_px_5_a_tick_that_comes_between_two_turns_of_a_batch_counts(
     for pair in [*ticks[:taken], *between, *ticks[taken:]]:
         single.ticks([pair], None)
     same(whole, single, T0)
+
+
+class Hearer:
+    """A guard of nobody that hears of some prices."""
+
+    def __init__(self, engine: Engine, keys: set[str]) -> None:
+        self.engine, self.keys = engine, keys
+        self.heard: list[tuple[str, Decimal]] = []
+
+    def put(self, *_: object) -> bool:
+        return False
+
+    def drop(self, slot: int) -> None:
+        """Nobody is here."""
+
+    mute = drop
+
+    def look(self, slot: int, levels: tuple[float, ...]) -> None:
+        """Nobody is here."""
+
+    def goes_by(self, key: str) -> bool:
+        return key in self.keys
+
+    def tick(self, key: str) -> list[int]:
+        if key in self.keys:
+            self.heard.append((key, self.engine.prices.prices[key].price))
+        return []
+
+
+@pytest.mark.parametrize("count", [FEW // 2, 3 * FEW])
+@given(data=st.data())
+@settings(deadline=None, max_examples=20)
+def test_h_3_a_guard_hears_of_every_tick_at_the_prices_of_that_tick(
+    count: int, data: st.DataObject
+) -> None:
+    keys = [f"C{number}-USD/index" for number in range(count)]
+    guarded = data.draw(st.sets(st.sampled_from(keys), max_size=5))
+    order = data.draw(st.permutations(keys * 2))
+    opening = pairs_of([(key, 1, 0, 0) for key in keys])
+    batch = pairs_of([(key, 2 + n % 5, 1 + n, 0) for n, key in enumerate(order)])
+    engine = Engine(reference())
+    engine.ticks(opening, None)
+    hearer = engine.watch.guard = Hearer(engine, guarded)
+    engine.ticks(batch, None)
+    assert hearer.heard == [
+        (f"{tick.symbol}/{tick.kind}", tick.price)
+        for tick, _ in batch
+        if f"{tick.symbol}/{tick.kind}" in guarded
+    ]
 
 
 def _turns(engine: Engine, batch: TickBatch[Tick], begin: int = 0) -> None:
