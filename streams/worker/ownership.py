@@ -84,7 +84,9 @@ class Ownership:
         """Partitions let go, whose accounts are still in the engine until the group has decided."""
         self._leaving: dict[int, asyncio.Task[None]] = {}
         """Partitions whose accounts are being forgotten."""
-        self._adopting = asyncio.Lock()
+        self._step = asyncio.Lock()
+        """Held for a step of adopting or forgetting: those of many partitions would come one right after
+        the other, with nothing between them."""
         self._claims: set[asyncio.Task[None]] = set()
         self._to_examine: dict[str, None] = {}
         self._examine_wake = asyncio.Event()
@@ -159,8 +161,9 @@ class Ownership:
     async def _let_go(self, engine: Engine, number: int) -> None:
         left = True
         while left:
-            left = engine.release(number, RELEASED_AT_ONCE)
-            await asyncio.sleep(0)
+            async with self._step:
+                left = engine.release(number, RELEASED_AT_ONCE)
+                await asyncio.sleep(0)
         del self._leaving[number]
 
     def drop(self, reason: str) -> None:
@@ -251,12 +254,9 @@ class Ownership:
             self.arm(owned)
 
     async def _adopt(self, owned: OwnedPartition, states: dict[str, bytes]) -> None:
-        """Take the accounts that the journal holds, in bounded turns (H-8); `states` is used up.
-
-        One partition at a time: the turns of many would come right after each other.
-        """
+        """Take the accounts that the journal holds, in bounded turns (H-8); `states` is used up."""
         while states:
-            async with self._adopting:
+            async with self._step:
                 until = time.perf_counter() + TURN_SECONDS
                 while states and time.perf_counter() < until:
                     owned.adopt(states.pop(next(iter(states))))
