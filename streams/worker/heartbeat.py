@@ -27,11 +27,10 @@ def heartbeat(
     engine: Engine | None,
     partitions: Iterable[OwnedPartition],
     *,
-    out_of_sync: int = 0,
     lag: int,
     last_tick: int | None,
 ) -> Heartbeat:
-    """Return what the worker knows of itself now; the caller has counted those `out_of_sync`."""
+    """Return what the worker knows of itself now."""
     owned = sorted(partitions, key=lambda p: p.number)
     ts = int(time.time() * 1000)
     if engine is None:
@@ -57,7 +56,7 @@ def heartbeat(
         accounts=engine.bands(),
         unpriced=len(unpriced),
         unpriced_accounts=tuple(unpriced[:NAMED_AT_MOST]),
-        out_of_sync=out_of_sync,
+        out_of_sync=sum(1 for e in engine.entries.values() if e.out_of_sync),
         stale_symbols=tuple(stale[:NAMED_AT_MOST]),
         held_ticks=engine.prices.held,
         dropped_ticks=engine.prices.dropped,

@@ -57,8 +57,6 @@ SWEEP_SECONDS = 0.02
 SWEEPS_A_MINUTE = 1
 LEAST_SWEPT, MOST_SWEPT = 10, 200
 """Accounts a second; each is assessed exactly, so that few are swept at once (H-8)."""
-COUNTED_AT_ONCE = 5_000
-"""Accounts looked through in one step; about a millisecond."""
 
 
 class Worker:
@@ -267,7 +265,6 @@ class Worker:
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _beat(self) -> None:
-        out_of_sync = await self._out_of_sync()
         partitions = self._ownership.partitions
         state = self._state
         if state == "ready" and not (partitions and all(o.span.ready for o in partitions.values())):
@@ -277,25 +274,12 @@ class Worker:
             state,
             self._runtime.engine,
             partitions.values(),
-            out_of_sync=out_of_sync,
             lag=self._ticking.lag,
             last_tick=self._ticking.last_ts,
         )
         await self._outlet.publish([heartbeat_out(message, self._runtime.topics)])
         self._view.beat(message)
         self._parts.beat = message
-
-    async def _out_of_sync(self) -> int:
-        """Count the accounts out of sync, in bounded steps (H-8)."""
-        engine = self._runtime.engine
-        if engine is None:
-            return 0
-        found, entries = 0, list(engine.entries.values())
-        for start in range(0, len(entries), COUNTED_AT_ONCE):
-            if start:
-                await asyncio.sleep(0)
-            found += sum(1 for e in entries[start : start + COUNTED_AT_ONCE] if e.out_of_sync)
-        return found
 
 
 async def _load_what_comes_late() -> None:
