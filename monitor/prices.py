@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, Protocol
@@ -17,9 +17,6 @@ __all__ = ["MissingPrice", "Price", "PriceBook", "TickLike", "TickOutcome", "pri
 
 _BRIDGES = ("USDT", "BTC", "ETH")
 """PX-2: what a currency without a USD index of its own is priced through, in this order."""
-
-_NEVER = (-1, 0)
-"""Before every tick's `ts`."""
 
 TickOutcome = Literal["accepted", "older", "held"]
 
@@ -99,29 +96,6 @@ class PriceBook:
     def takes_each(self, policy: Policy) -> bool:
         """Whether every tick counts, not only the last: for the grace period or the jump guard."""
         return bool(policy.grace_seconds or policy.jump_guard)
-
-    def take_all(self, batch: Sequence[tuple[TickLike, int]], policy: Policy, now: int) -> None:
-        """Take ticks with their offsets: the same as to take each, for less."""
-        if self.takes_each(policy):
-            for tick, offset in batch:
-                self.take(tick, offset, policy, now)
-            return
-        newest: dict[tuple[str, TickKind], tuple[TickLike, int]] = {}
-        stamps: dict[tuple[str, TickKind], tuple[int, int]] = {}
-        older = 0
-        for item in batch:
-            tick = item[0]
-            place = tick.symbol, tick.kind
-            last = stamps.get(place)
-            if last is None:
-                known = self.prices.get(f"{tick.symbol}/{tick.kind}")
-                last = (known.ts, known.seq) if known is not None else _NEVER
-            stamp = tick.ts, tick.seq
-            if stamp > last:  # PX-5
-                newest[place], stamps[place] = item, stamp
-            else:
-                older += 1
-        self.take_newest({price_key(*place): item for place, item in newest.items()}, older)
 
     def take_newest(self, newest: Mapping[str, tuple[TickLike, int]], older: int = 0) -> None:
         """Take, by price key, the last ticks of a batch that the caller has put into order (PX-5).

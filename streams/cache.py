@@ -41,9 +41,10 @@ _HEARTBEAT_SECONDS = 1.0
 # An account that nothing presses for is written within this time of its mark; 60 s are allowed.
 _SWEEP_SECONDS = 50.0
 _LEAST_SWEPT = 50
-# Views cost some 100 µs each: a turn of the event loop makes no more of them (H-8).
-_VIEWS_A_TURN = 5
-_ACCOUNTS_A_PIPELINE = 250
+# Views cost some 200 µs each: a turn of the event loop makes no more of them (H-8).
+_VIEWS_A_TURN = 3
+# So are a pipeline's commands packed, and its answers read, in one turn each.
+_ACCOUNTS_A_PIPELINE = 50
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _COMMANDS_KEPT = 10_000

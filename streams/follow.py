@@ -49,6 +49,8 @@ class PartitionFollower:
         self._max_records = max_records
         self._consumer: AIOKafkaConsumer | None = None
         self._stopping = asyncio.Event()
+        self._fetch: asyncio.Future[dict[TopicPartition, list[Record]]] | None = None
+        """What `records` waits for."""
         self.position: int | None = None
         """Offset of the next record to be given; None before the start."""
 
@@ -126,21 +128,23 @@ class PartitionFollower:
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> list[Record] | None:
         """Wait for the next batch and move the position past it; None when stopped."""
+        # A task of its own, which `stop` can cancel.
         fetch = asyncio.ensure_future(
             consumer.getmany(self._place, timeout_ms=_POLL_MS, max_records=self._max_records)
         )
-        stopped = asyncio.ensure_future(self._stopping.wait())
+        self._fetch = fetch
         try:
-            await asyncio.wait({fetch, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if not fetch.done():
-                return None
-            batch: list[Record] = fetch.result().get(self._place, [])
-            self.position = await consumer.position(self._place)
-            return batch
+            found = await fetch
+        except asyncio.CancelledError:
+            this = asyncio.current_task()
+            if not self.stopping or (this is not None and this.cancelling()):
+                raise
+            return None
         finally:
-            for task in (fetch, stopped):
-                task.cancel()
-            await asyncio.gather(fetch, stopped, return_exceptions=True)
+            self._fetch = None
+        batch: list[Record] = found.get(self._place, [])
+        self.position = await consumer.position(self._place)
+        return batch
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._consumer is None:
@@ -196,6 +200,8 @@ class PartitionFollower:
     def stop(self) -> None:
         """End the iteration at once; `close` follows when it has ended."""
         self._stopping.set()
+        if self._fetch is not None:
+            self._fetch.cancel()
 
     async def close(self) -> None:
         """Stop and disconnect."""

@@ -3,84 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from operator import sub
+from typing import Any
 
-import msgspec
-from pydantic import ValidationError
-
-from monitor.schema import Tick
+from monitor.engine import TickBatch
 from streams.dead_letters import BadRecord
 from streams.follow import FollowerStopped, PartitionFollower, Record
+from streams.tick_messages import BadTick, TickMessage, decode_surely, decode_tick
 
-__all__ = ["AHEAD_LIMIT_MS", "BadTick", "TickMessage", "TickReader", "decode_tick"]
+__all__ = ["AHEAD_LIMIT_MS", "TickReader"]
 
 AHEAD_LIMIT_MS = 5_000
 """A `ts` further ahead of the clock is a dead letter: it would make all later ticks look old."""
 _FOREVER_MS = 10**15
 """Later than any `ts` can be."""
-
-
-class BadTick(ValueError):
-    """Raised when a message on the tick topic is no tick; the text says why."""
-
-
-class TickMessage(msgspec.Struct, frozen=True, gc=False):
-    """A tick as `monitor.schema.Tick` has it, without the cost of a model.
-
-    Its price stays text: of hundreds of thousands a second only the newest of a symbol is looked at.
-    """
-
-    symbol: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-    kind: Literal["index", "mark"]
-    text: Annotated[str, msgspec.Meta(max_length=40)] = msgspec.field(name="price")
-    ts: Annotated[int, msgspec.Meta(ge=0, lt=10**15)]
-    seq: int = 0
-
-    @property
-    def price(self) -> Decimal:
-        """The price, exactly."""
-        return Decimal(self.text)
-
-    @property
-    def value(self) -> float:
-        """The price as a float."""
-        return float(self.text)
-
-
-_decode_wire = msgspec.json.Decoder(TickMessage).decode
-_DIGITS = "0123456789."
-
-
-def decode_tick(value: bytes | None) -> TickMessage:
-    """Decode one message exactly as `monitor.schema.Tick` reads it; raises `BadTick`."""
-    if value is None:
-        raise BadTick("the message has no value")
-    # What is not certainly a tick is left to the model, which says what is wrong.
-    try:
-        tick = _decode_wire(value)
-        text = tick.text
-        if not text.strip(_DIGITS) and float(text) > 0.0 and tick.symbol.isprintable():
-            return tick
-    except ValueError:  # msgspec's DecodeError is one
-        pass
-    return _decode_slowly(value)
-
-
-def _decode_slowly(value: bytes) -> TickMessage:
-    """Let the model decide, and name every error."""
-    try:
-        tick = Tick.model_validate_json(value)
-    except ValidationError as error:
-        raise BadTick(
-            "; ".join(
-                f"{'.'.join(str(part) for part in item['loc']) or 'message'}: "
-                f"{item['msg'].removeprefix('Value error, ')}"
-                for item in error.errors()
-            )
-        ) from None
-    return TickMessage(tick.symbol, tick.kind, str(tick.price), tick.ts, tick.seq)
+_NOTHING: TickBatch[TickMessage] = TickBatch([], [], [], [])
 
 
 class TickReader:
@@ -102,13 +40,13 @@ class TickReader:
         since_ms: int | None = None,
         needed: Collection[str] = (),
         ahead_limit_ms: int | None = AHEAD_LIMIT_MS,
-        max_records: int = 2000,
+        max_records: int = 1000,
     ) -> None:
         self._follower = PartitionFollower(client, topic, max_records=max_records)
         self._on_bad = on_bad
         self._since_ms = since_ms
         self._needed = frozenset(needed)
-        self._ahead_limit_ms = ahead_limit_ms
+        self._ahead_limit_ms = _FOREVER_MS if ahead_limit_ms is None else ahead_limit_ms
         self._max_records = max_records
         self.caught_up = False
         """Whether everything up to the end at the start was given, and the iteration resumed."""
@@ -122,7 +60,7 @@ class TickReader:
         """Latest append time given so far."""
         self.bad = 0
         """Messages that were no ticks."""
-        self._decoded: list[Record] = []
+        self._decoded: Sequence[Record] = []
         """What the batch given last was decoded from."""
 
     @property
@@ -142,8 +80,8 @@ class TickReader:
             return self._decoded[place].timestamp
         return None
 
-    async def batches(self) -> AsyncIterator[list[tuple[TickMessage, int]]]:
-        """Give batches of (tick, offset) until stopped, never waiting longer than for the next.
+    async def batches(self) -> AsyncIterator[TickBatch[TickMessage]]:
+        """Give batches until stopped, never waiting longer than for the next.
 
         A batch may be empty. Within a symbol the order is the topic's; only at the start may one
         batch of older ticks come after newer ones of other symbols. `caught_up` becomes true
@@ -158,16 +96,16 @@ class TickReader:
         async for records in self._follower.records(since, end):
             batch = self._decode(records)
             if self._needed:
-                seen.update([tick.symbol for tick, _ in batch])
+                seen.update([tick.symbol for tick in batch.ticks])
             self._advance()
             yield batch
         missing = self._needed - seen if since > first else frozenset()
         if missing:
-            yield await self._last_before(since, first, missing)
+            yield TickBatch.of(await self._last_before(since, first, missing))
         if self._follower.stopping:
             return
         self.caught_up = True
-        yield []
+        yield _NOTHING
         async for records in self._follower.records(self.position):
             batch = self._decode(records)
             self._advance()
@@ -199,25 +137,40 @@ class TickReader:
             upper, width = lower, width * 2
         return sorted(found.values(), key=lambda item: item[1])
 
-    def _decode(self, records: list[Record]) -> list[tuple[TickMessage, int]]:
-        batch: list[tuple[TickMessage, int]] = []
+    def _decode(self, records: Sequence[Record]) -> TickBatch[TickMessage]:
         self._decoded = records
-        limit = self._ahead_limit_ms if self._ahead_limit_ms is not None else _FOREVER_MS
-        last_ts = self.last_ts or 0
+        batch = self._decode_all(records) or self._decode_each(records)
+        if batch:
+            newest = max(batch.ts)
+            self.last_ts = newest if self.last_ts is None else max(self.last_ts, newest)
+            self.appended = max(self.appended, records[-1].timestamp)
+        return batch
+
+    def _decode_all(self, records: Sequence[Record]) -> TickBatch[TickMessage] | None:
+        """Decode records at once, if all of them are ticks beyond doubt."""
+        sure = decode_surely([record.value for record in records])
+        if sure is None:
+            return None
+        ticks, prices = sure
+        ts = [tick.ts for tick in ticks]
+        ahead = map(sub, ts, [record.timestamp for record in records])
+        if max(ahead, default=0) > self._ahead_limit_ms:
+            return None
+        return TickBatch(ticks, [record.offset for record in records], ts, prices)
+
+    def _decode_each(self, records: Sequence[Record]) -> TickBatch[TickMessage]:
+        """Decode one record after the other and refuse those that are no ticks."""
+        found: list[tuple[TickMessage, int]] = []
         for record in records:
             try:
                 tick = decode_tick(record.value)
-                if tick.ts > record.timestamp + limit:
+                if tick.ts > record.timestamp + self._ahead_limit_ms:
                     raise BadTick(f"ts: {tick.ts} is {tick.ts - record.timestamp} ms ahead")
             except BadTick as error:
                 self._refuse(record, error)
                 continue
-            batch.append((tick, record.offset))
-            last_ts = max(last_ts, tick.ts)
-        if batch:
-            self.last_ts = last_ts
-            self.appended = max(self.appended, records[-1].timestamp)
-        return batch
+            found.append((tick, record.offset))
+        return TickBatch.of(found)
 
     def _refuse(self, record: Record, error: BadTick) -> None:
         self.bad += 1

@@ -8,6 +8,7 @@ from itertools import islice
 
 from monitor.account import GAP_MS, Account, EventSource, expire_unknown, take
 from monitor.account.glance import Glance
+from monitor.engine.batch import TickBatch
 from monitor.engine.deciding import Deciding
 from monitor.engine.entry import NOT_KNOWN, Decision, Entry
 from monitor.engine.resting import Awake, Seen, Stored, decode_seen, decode_stored
@@ -116,12 +117,16 @@ class Engine(Deciding):
         owned = self.partitions.get(partition, {})
         return [name for name, entry in owned.items() if entry.watched.unseen]
 
-    def release(self, partition: int) -> None:
-        """Forget a partition and all its accounts."""
+    def release(self, partition: int, most: int | None = None) -> bool:
+        """Forget a partition and `most` of its accounts (None: all); say whether any are left (H-8)."""
         self.armed.discard(partition)
-        for account_id in self.partitions.pop(partition, {}):
-            del self.entries[account_id]
+        owned = self.partitions.get(partition, {})
+        for account_id in list(islice(owned, most)):
+            del owned[account_id], self.entries[account_id]
             self.watch.drop(account_id)
+        if not owned:
+            self.partitions.pop(partition, None)
+        return bool(owned)
 
     def use(self, reference: Reference) -> None:
         """Switch to another reference set; every account must be examined afterwards."""
@@ -185,8 +190,9 @@ class Engine(Deciding):
                 self._decide(entry, decision, _cause_of(event), now, funding=funding)
         return decision
 
-    def ticks(self, batch: Batch, now: int | None) -> list[Decision]:
+    def ticks(self, pairs: Iterable[tuple[TickLike, int]], now: int | None) -> list[Decision]:
         """Take ticks with their offsets, each a state of its own; `now` None: the event clock."""
+        batch = TickBatch.of(pairs)
         taken, found = 0, list[Decision]()
         while taken < len(batch) or self.taking.under_way:
             taken, more = self.turn(batch, taken, now)

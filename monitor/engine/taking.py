@@ -6,15 +6,15 @@ several turns (H-8). No later tick is taken before, so every decision sees the p
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from monitor.engine.batch import TickBatch
 from monitor.engine.entry import Decision
-from monitor.prices import PriceBook, TickLike
-from monitor.reference import Reference
+from monitor.engine.gathering import Gathering, Market
+from monitor.prices import TickLike
 from monitor.schema import Cause
 from monitor.watch import Watch
 from monitor.watch.screen import Found
@@ -22,31 +22,16 @@ from monitor.watch.state import Floats
 
 __all__ = ["Batch", "Examiner", "Over", "Taking"]
 
-Batch = Sequence[tuple[TickLike, int]]
-"""Ticks with their offsets."""
+Batch = TickBatch[TickLike]
 Over = Callable[[], bool]
 """Whether a turn is over."""
 
-SHORTEST, LONGEST = 4, 1024
-"""Ticks in one run: twice as many as in the last where that went through, few where it was stopped,
-since those after the stop are gathered again."""
 AT_ONCE = 8
 """Accounts assessed between two looks at whether the turn is over."""
 
 
-class Examiner(Protocol):
+class Examiner(Market, Protocol):
     """What taking ticks needs of the engine."""
-
-    prices: PriceBook
-    watch: Watch
-    reference: Reference
-    now: int
-
-    def tick_over(self, now: int) -> int:
-        """Let time be at least `now`; return it."""
-
-    def next_deadline(self) -> int | None:
-        """Return when the earliest deadline comes."""
 
     def due(self, now: int) -> list[Decision]:
         """Meet deadlines."""
@@ -60,18 +45,6 @@ class Examiner(Protocol):
         self, account_ids: Sequence[str], cause: Cause, *, screened: bool = False
     ) -> list[Decision]:
         """Look at accounts."""
-
-
-class _Run(NamedTuple):
-    """Ticks of known symbols, none of them older than what came before (PX-5)."""
-
-    ticks: Floats
-    """(row, price) each."""
-    keys: list[str]
-    places: list[int]
-    """The price key of each, and where it stands in the batch."""
-    end: int
-    """Where the batch goes on."""
 
 
 class _UnderWay:
@@ -98,10 +71,8 @@ class Taking:
 
     def __init__(self, engine: Examiner) -> None:
         self._engine = engine
-        self._known: dict[tuple[str, str], tuple[str, int]] = {}
-        """Symbol and kind → price key and row, for symbols that had a price."""
+        self._gathering = Gathering(engine)
         self._under_way: _UnderWay | None = None
-        self._length = LONGEST
         self.looked = 0
         """Boxes that ticks had made anew."""
 
@@ -131,7 +102,7 @@ class Taking:
     def passes(self, tick: TickLike, offset: int, now: int | None) -> bool:
         """Take one tick if it concerns nobody and no deadline comes; else nothing is done."""
         engine = self._engine
-        known = self._known.get((tick.symbol, tick.kind))
+        known = self._gathering.place_of(tick)
         watch = engine.watch
         if known is None or self._under_way is not None or watch.elsewhere(known[0]):
             return False
@@ -143,6 +114,7 @@ class Taking:
         if not screen.quiet(known[1], price):
             return False
         engine.now = at
+        self._gathering.interrupted()
         if engine.prices.take(tick, offset, engine.reference.policy, at) == "accepted":
             screen.pass_over(known[1], price)
         return True
@@ -152,75 +124,21 @@ class Taking:
     def _advance(self, batch: Batch, begin: int, now: int | None, found: list[Decision]) -> int:
         """Take ticks until one concerns somebody or a deadline comes; return the next position."""
         engine = self._engine
-        run = self._collect(batch, begin, now)
-        if run.end == begin:
+        run = self._gathering.run(batch, begin, now)
+        if run is None:
             self._take_apart(*batch[begin], now, found)
             return begin + 1
-        if not run.places:
-            self._take(batch, begin, run.end, run, now)
+        ticks = run.ticks
+        if not len(ticks):
+            self._gathering.take(run, run.end, now)
             return run.end
-        stop = engine.watch.run(run.ticks)
+        stop = engine.watch.run(ticks)
         self.looked += stop.looked
-        last = stop.tick == len(run.places) - 1
-        self._length = min(LONGEST, 2 * self._length) if last else SHORTEST
-        end = run.end if last else run.places[stop.tick] + 1
-        self._take(batch, begin, end, run, now)
-        self._begin(batch[run.places[stop.tick]][0], run.ticks, stop)
+        place = run.place(stop.tick)
+        end = run.end if stop.tick == len(ticks) - 1 else place + 1
+        self._gathering.take(run, end, now)
+        self._begin(batch.ticks[place], ticks, stop)
         return end
-
-    def _collect(self, batch: Batch, begin: int, now: int | None) -> _Run:
-        """Gather ticks up to the first that has to be taken apart, or with which a deadline comes."""
-        engine, known = self._engine, self._known
-        prices, deadline = engine.prices.prices, engine.next_deadline()
-        guard = engine.watch.guard
-        rows: list[float] = []
-        values: list[float] = []
-        keys: list[str] = []
-        places: list[int] = []
-        last: dict[str, tuple[int, int]] = {}
-        at, end = engine.now if now is None else max(engine.now, now), begin
-        whole = begin if engine.reference.policy.jump_guard else begin + self._length
-        for tick, _ in batch[begin:whole]:
-            if deadline is not None and at >= deadline and end > begin:
-                break
-            entry = known.get((tick.symbol, tick.kind))
-            if entry is None:
-                break
-            key, row = entry
-            ts, stamp = tick.ts, last.get(key)
-            if stamp is None:
-                price = prices[key]
-                stamp = price.ts, price.seq
-            place, end = end, end + 1
-            if now is None and ts > at:
-                at = ts
-            if (ts, tick.seq) <= stamp:
-                continue  # PX-5
-            last[key] = ts, tick.seq
-            rows.append(row)
-            values.append(tick.value)
-            keys.append(key)
-            places.append(place)
-            if guard is not None and guard.goes_by(key):
-                break
-        ticks = np.empty((len(rows), 2))
-        ticks[:, 0], ticks[:, 1] = rows, values
-        return _Run(ticks, keys, places, end)
-
-    def _take(self, batch: Batch, begin: int, end: int, run: _Run, now: int | None) -> None:
-        """Let the price book follow what the watch has taken of a run."""
-        engine, policy = self._engine, self._engine.reference.policy
-        if engine.prices.takes_each(policy):
-            for tick, offset in batch[begin:end]:
-                at = engine.tick_over(tick.ts if now is None else now)
-                engine.prices.take(tick, offset, policy, at)
-            return
-        taken = bisect_left(run.places, end)
-        newest = dict(zip(run.keys[:taken], run.places[:taken], strict=True))
-        engine.prices.take_newest(
-            {key: batch[place] for key, place in newest.items()}, older=end - begin - taken
-        )
-        engine.tick_over(max(tick.ts for tick, _ in batch[begin:end]) if now is None else now)
 
     def _take_apart(
         self, tick: TickLike, offset: int, now: int | None, found: list[Decision]
@@ -234,7 +152,7 @@ class Taking:
         if engine.prices.take(tick, offset, engine.reference.policy, at) != "accepted":
             return
         price, row = tick.value, engine.watch.screen.row(key)
-        self._known[tick.symbol, tick.kind] = key, row
+        self._gathering.learn(tick, key, row)
         if first:
             engine.watch.guarded(key)
             waited = engine.watch.first(key, price)

@@ -13,7 +13,7 @@ from monitor.reference import Reference, load_reference
 from monitor.schema.events import TickKind
 from streams.simulator import Catalogue, demo_reference
 from streams.simulator.universe import Universe
-from streams.ticks import TickMessage
+from streams.tick_messages import TickMessage
 
 __all__ = [
     "CALM_MOVE",

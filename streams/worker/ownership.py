@@ -41,6 +41,9 @@ QUIET_LINGER_SECONDS = 0.05
 are committed every half second."""
 ACCOUNTS_AT_ONCE = 64
 """Adopted or examined together; a turn takes as many of these as fit into `TURN_SECONDS`."""
+RELEASED_AT_ONCE = 100
+SHOWN_AT_ONCE = 2_000
+"""Accounts that one step of the loop forgets, and marks for Redis: about a millisecond of them (H-8)."""
 FLUSH_SHARE = 0.6
 """Of the session: how long a revocation may take to flush."""
 
@@ -79,6 +82,11 @@ class Ownership:
         self._on_ready = on_ready
         self._parked: dict[int, Parked] = {}
         """Partitions let go, whose accounts are still in the engine until the group has decided."""
+        self._leaving: dict[int, asyncio.Task[None]] = {}
+        """Partitions whose accounts are being forgotten."""
+        self._step = asyncio.Lock()
+        """Held for a step of adopting or forgetting: those of many partitions would come one right after
+        the other, with nothing between them."""
         self._claims: set[asyncio.Task[None]] = set()
         self._to_examine: dict[str, None] = {}
         self._examine_wake = asyncio.Event()
@@ -93,6 +101,9 @@ class Ownership:
         for number in [n for n in self._parked if n not in numbers]:
             self._forget(number)
         for number in numbers:
+            if (leaving := self._leaving.pop(number, None)) is not None:
+                leaving.cancel()
+                self._runtime.present_engine().release(number)
             owned = OwnedPartition(
                 number,
                 self._runtime.topics,
@@ -140,10 +151,20 @@ class Ownership:
                 self._forget(number)
 
     def _forget(self, number: int) -> None:
-        """Let go of a partition's accounts."""
+        """Let go of a partition's accounts, in the background."""
         self._parked.pop(number, None)
-        if self._runtime.engine is not None:
-            self._runtime.engine.release(number)
+        if self._runtime.engine is not None and number not in self._leaving:
+            work = self._let_go(self._runtime.engine, number)
+            task = asyncio.create_task(self._runtime.guarded(f"forget {number}", work))
+            self._leaving[number] = task
+
+    async def _let_go(self, engine: Engine, number: int) -> None:
+        left = True
+        while left:
+            async with self._step:
+                left = engine.release(number, RELEASED_AT_ONCE)
+                await asyncio.sleep(0)
+        del self._leaving[number]
 
     def drop(self, reason: str) -> None:
         """Decide nothing any more, at once: others may have taken over."""
@@ -155,9 +176,10 @@ class Ownership:
 
     async def close(self) -> None:
         """End what still runs and let the producers go."""
-        for task in self._claims:
+        running = [*self._claims, *self._leaving.values()]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._claims, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         for owned in self.partitions.values():
             if owned.writer is not None:
                 await owned.writer.close()
@@ -191,7 +213,7 @@ class Ownership:
         if parked is not None and recovery.memory_stands:
             owned.folded, known = dict(parked.folded), parked.sources
         elif parked is not None:
-            self._forget(owned.number)
+            self._runtime.present_engine().release(owned.number)
         topics = self._runtime.topics
         names = topics.account_topics
         try:
@@ -233,12 +255,14 @@ class Ownership:
 
     async def _adopt(self, owned: OwnedPartition, states: dict[str, bytes]) -> None:
         """Take the accounts that the journal holds, in bounded turns (H-8); `states` is used up."""
-        until = time.perf_counter() + TURN_SECONDS
         while states:
-            owned.adopt([states.pop(name) for name in list(islice(states, ACCOUNTS_AT_ONCE))])
-            if time.perf_counter() > until:
-                await asyncio.sleep(0)
+            async with self._step:
                 until = time.perf_counter() + TURN_SECONDS
+                while states and time.perf_counter() < until:
+                    owned.adopt(
+                        [states.pop(name) for name in list(islice(states, ACCOUNTS_AT_ONCE))]
+                    )
+                await asyncio.sleep(0)
 
     async def _committed(self, partition: int) -> dict[str, int]:
         """Return the group's committed offsets of one partition, by full topic name."""
@@ -358,11 +382,19 @@ class Ownership:
             span.since, span.since_tick = wall(), tick
             span.tick, span.book = tick, dict(owned.folded)
             self._totalling.ready(owned.number)
-            self._view.armed(list(engine.partitions.get(owned.number, ())))
             log.info(
                 "partition_ready",
                 partition=owned.number,
                 accounts=len(engine.partitions.get(owned.number, ())),
             )
         if fresh:
+            self._begin("show", self._show(engine, [owned.number for owned in fresh]))
             self._on_ready()
+
+    async def _show(self, engine: Engine, numbers: Sequence[int]) -> None:
+        """Have all accounts of partitions that have become ready written to Redis."""
+        for number in numbers:
+            names = list(engine.partitions.get(number, ()))
+            for start in range(0, len(names), SHOWN_AT_ONCE):
+                self._view.armed(names[start : start + SHOWN_AT_ONCE])
+                await asyncio.sleep(0)

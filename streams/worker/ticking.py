@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from monitor.engine import Engine
+from monitor.engine import Engine, TickBatch
 from monitor.reference import Reference
 from streams.dead_letters import BadRecord
 from streams.hours import HourWriter
-from streams.ticks import AHEAD_LIMIT_MS, TickMessage, TickReader
+from streams.tick_messages import TickMessage
+from streams.ticks import AHEAD_LIMIT_MS, TickReader
 from streams.worker.ownership import Ownership
 from streams.worker.runtime import TURN_SECONDS, Runtime, wall
 
 __all__ = ["Ticking"]
-
-TICKS_PER_TURN = 256
-"""At the most; a turn ends with its time."""
 
 
 class Ticking:
@@ -69,7 +67,7 @@ class Ticking:
                 self._runtime.ticks_read.set()
             taken = 0
             while taken < len(batch) or engine.taking.under_way:
-                taken += self._take(engine, batch[taken : taken + TICKS_PER_TURN])
+                taken = self._take(engine, batch, taken)
                 await self._let_others_work()
             self.appended_until = reader.appended
             self.idle_polls += not batch
@@ -101,22 +99,25 @@ class Ticking:
             ahead_limit_ms=None if on_event_clock else AHEAD_LIMIT_MS,
         )
 
-    def _take(self, engine: Engine, part: Sequence[tuple[TickMessage, int]]) -> int:
-        """Take ticks for at most a turn (H-8); return how many. The last one may still be under way."""
+    def _take(self, engine: Engine, batch: TickBatch[TickMessage], taken: int) -> int:
+        """Take ticks from `taken` on for at most a turn (H-8); return where the next one stands.
+
+        The one before may still be under way.
+        """
         now = None if self._runtime.settings.clock == "event" else wall()
         until = time.perf_counter() + TURN_SECONDS
-        hours = self._hours_of(part)
-        taken = 0
+        hours = self._hours_of(batch, taken)
         while True:
-            end = self._until_hour(engine, part, taken, hours)
-            taken, found = engine.turn(part[:end], taken, now, lambda: time.perf_counter() > until)
+            end = self._until_hour(engine, batch, taken, hours)
+            part = batch if end == len(batch) else batch[:end]
+            taken, found = engine.turn(part, taken, now, lambda: time.perf_counter() > until)
             if taken:
-                self._newest = part[taken - 1][1]
+                self._newest = batch.offsets[taken - 1]
             if found:
                 self._ownership.decided(engine, found, appended=self._appended_at(self._newest))
             if not engine.taking.under_way:
                 self._runtime.tick = max(self._runtime.tick, self._newest)
-                if taken == len(part):
+                if taken == len(batch):
                     break
             if time.perf_counter() > until:
                 break
@@ -126,24 +127,24 @@ class Ticking:
     def _until_hour(
         self,
         engine: Engine,
-        part: Sequence[tuple[TickMessage, int]],
+        batch: TickBatch[TickMessage],
         taken: int,
         hours: HourWriter | None,
     ) -> int:
         """Cut the hours that the next tick ends; return where the next one that ends any stands."""
-        if hours is None or taken == len(part) or engine.taking.under_way:
-            return len(part) if hours is None else taken
-        ts = part[taken][0].ts
+        if hours is None or taken == len(batch) or engine.taking.under_way:
+            return len(batch) if hours is None else taken
+        ts = batch.ts[taken]
         if ts > hours.boundary:
             hours.before_tick(ts, engine.prices, engine.reference, engine.totals)
-        later = range(taken + 1, len(part))
-        return next((n for n in later if part[n][0].ts > hours.boundary), len(part))
+        later = range(taken + 1, len(batch))
+        return next((n for n in later if batch.ts[n] > hours.boundary), len(batch))
 
     def _appended_at(self, offset: int) -> int | None:
         return self._reader.appended_at(offset) if self._reader is not None else None
 
-    def _hours_of(self, part: Sequence[tuple[TickMessage, int]]) -> HourWriter | None:
-        """Return who cuts the hours, if a full hour passes with one of these ticks."""
+    def _hours_of(self, batch: TickBatch[TickMessage], taken: int) -> HourWriter | None:
+        """Return who cuts the hours, if a full hour passes with a tick from `taken` on."""
         hours, reader = self._hours, self._reader
         if hours is None or reader is None:
             return None
@@ -152,7 +153,7 @@ class Ticking:
             return None
         if reader.last_ts is None or reader.last_ts <= hours.boundary:
             return None
-        return hours if any(tick.ts > hours.boundary for tick, _ in part) else None
+        return hours if max(batch.ts[taken:], default=0) > hours.boundary else None
 
     async def _let_others_work(self) -> None:
         """H-8: between two turns of ticks account events get as long, while there are any."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import importlib
 from collections.abc import Collection, Sequence
+from math import ceil
 
 import structlog
 from confluent_kafka.admin import AdminClient
@@ -52,10 +53,10 @@ log = structlog.get_logger(__name__)
 
 TIMER_SECONDS = 0.02
 HEARTBEAT_SECONDS = 1.0
-SWEEP_SECONDS = 0.1
+SWEEP_SECONDS = 0.02
 SWEEPS_A_MINUTE = 1
-SWEPT_AT_ONCE = 20
-"""H-8: each is assessed exactly."""
+LEAST_SWEPT, MOST_SWEPT = 10, 200
+"""Accounts a second; each is assessed exactly, so that few are swept at once (H-8)."""
 
 
 class Worker:
@@ -223,12 +224,15 @@ class Worker:
 
     async def _sweep_loop(self) -> None:
         """H-3: a slow exact scan of all accounts behind the watch."""
+        pause = SWEEP_SECONDS
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
+            await asyncio.sleep(pause)
             engine = self._runtime.engine
             if engine is not None and engine.armed and not self._ownership.examining:
-                turns = 60 / SWEEPS_A_MINUTE / SWEEP_SECONDS
-                count = min(SWEPT_AT_ONCE, 1 + int(len(engine.entries) / turns))
+                wanted = len(engine.entries) * SWEEPS_A_MINUTE / 60
+                rate = min(MOST_SWEPT, max(LEAST_SWEPT, wanted))
+                count = ceil(rate * SWEEP_SECONDS)
+                pause = count / rate
                 missed = engine.missed_crossings
                 self._ownership.decided(engine, engine.sweep(count, self._runtime.now()))
                 if engine.missed_crossings > missed:

@@ -20,7 +20,8 @@ from streams.connection import confluent_config, kafka_client
 from streams.dead_letters import BadRecord
 from streams.embedded import Kafka
 from streams.settings import Settings
-from streams.ticks import TickMessage, TickReader
+from streams.tick_messages import TickMessage
+from streams.ticks import TickReader
 from streams.topics import Topics, ensure
 
 pytestmark = pytest.mark.integration

@@ -177,6 +177,16 @@ def test_a_released_partition_is_forgotten() -> None:
     assert desk.examine("recovery")[:2] == [f"A1 {OPENED}", f"A1 {WARNED}"]
 
 
+def test_h_8_a_partition_is_released_in_parts_and_commands_nothing_meanwhile() -> None:
+    desk = Desk({name: long("8200") for name in "abc"})
+    assert desk.engine.release(0, 2)
+    assert (len(desk.engine.entries), desk.engine.armed) == (1, set())
+    assert desk.tick(MARK, "50000") == []
+    assert not desk.engine.release(0, 2)
+    assert (desk.engine.entries, desk.engine.partitions) == ({}, {})
+    assert not desk.engine.release(0, 2)
+
+
 def test_time_never_runs_backwards() -> None:
     desk = Desk({"a": long("8200")})
     desk.tick_at("SOL-USD/index", "101", START + 60_000, None)  # the event clock

@@ -6,8 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from monitor.account import Account, Balance
@@ -286,43 +284,3 @@ def test_px_6_is_off_by_default() -> None:
     book = book_of({"A-USD/index": "1"})
     assert book.take(tick("A-USD/index", "1000", T0 + 1), 1, Policy(), T0) == "accepted"
     assert book.prices["A-USD/index"].price == Decimal(1000)
-
-
-# -- a batch ----------------------------------------------------------------------------------
-
-KEYS = ("BTC-USD/index", "X-BTC/index", "X-USD/index", "X-USD/mark")
-POLICIES: tuple[dict[str, Any], ...] = (
-    {},
-    {"grace_seconds": "5", "max_age_seconds": {"*": "0.003"}},
-    {"jump_guard": {"*": {"percent": "10", "confirm": 2}}},
-)
-
-
-@pytest.mark.parametrize("policy", POLICIES)
-@given(
-    ticks=st.lists(
-        st.tuples(st.sampled_from(KEYS), st.integers(1, 9), st.integers(0, 9), st.integers(-1, 1)),
-        max_size=30,
-    ),
-    cuts=st.lists(st.integers(0, 30), max_size=3).map(sorted),
-)
-def test_px_5_a_batch_is_taken_as_each_of_its_ticks(
-    policy: dict[str, Any],
-    ticks: list[tuple[str, int, int, int]],
-    cuts: list[int],
-) -> None:
-    batch = [
-        (tick(key, str(price), T0 + ts, seq), offset)
-        for offset, (key, price, ts, seq) in enumerate(ticks)
-    ]
-    settings, whole, single = Policy(**policy), PriceBook(), PriceBook()
-    begin = 0
-    for now, end in enumerate([*cuts, len(batch)], T0):
-        for one, offset in batch[begin:end]:
-            single.take(one, offset, settings, now)
-        whole.take_all(batch[begin:end], settings, now)
-        begin = max(begin, end)
-        assert whole.prices == single.prices
-        assert (whole.dropped, whole.held) == (single.dropped, single.held)
-        assert whole.stale(KEYS, settings, now) == single.stale(KEYS, settings, now)
-        assert [whole.route("X"), whole.route("BTC")] == [single.route("X"), single.route("BTC")]

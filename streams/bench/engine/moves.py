@@ -16,7 +16,7 @@ from streams.bench.engine.timing import BATCH
 from streams.bench.market import Tape, reference
 from streams.bench.part import Teller
 from streams.bench.result import Figure, Sizes, figure
-from streams.ticks import TickMessage
+from streams.tick_messages import TickMessage
 
 __all__ = ["measure_fall", "measure_gap"]
 

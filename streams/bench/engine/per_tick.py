@@ -13,7 +13,7 @@ import numpy as np
 from monitor.watch import kernels
 from monitor.watch.compiled import HAS_NUMBA, compiled
 from monitor.watch.screen import Found, Screen
-from monitor.watch.state import Floats, Numbers
+from monitor.watch.state import Fields, Floats, Numbers
 
 __all__ = ["PerTick"]
 
@@ -66,7 +66,7 @@ else:
 
 @compiled
 def _run(
-    fields: kernels.Fields,
+    fields: Fields,
     ticks: Floats,
     begin: int,
     place: int,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.bench.engine.adapter import Probe
-from streams.ticks import TickMessage
+from streams.tick_messages import TickMessage
 
 __all__ = ["BATCH", "Timed", "time_ticks"]
 

@@ -15,7 +15,7 @@ from streams.bench.engine.timing import time_ticks
 from streams.bench.market import TICKS_PER_SECOND, Tape, reference
 from streams.bench.part import Teller
 from streams.bench.result import Figure, Sizes, figure
-from streams.ticks import TickMessage
+from streams.tick_messages import TickMessage
 
 __all__ = ["NEAR", "SWEEP_SECONDS", "measure"]
 

@@ -82,6 +82,7 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
         ):
             teller.tell(0.2, "waiting until the first worker is ready")
             first.wait_ready()
+            stage.settle(0.25)
             cycles = min(_CYCLES, sizes.runs)
             for cycle in range(cycles):
                 teller.tell(

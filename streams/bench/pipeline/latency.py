@@ -43,6 +43,7 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
             teller.tell(0.2, "waiting until the worker is ready")
             worker.wait_ready()
             relay.wait_ready()
+            stage.settle(0.25)
             worker.pause()
             relay.pause()
             floor: list[tuple[float, float]] = []

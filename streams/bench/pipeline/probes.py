@@ -1,7 +1,7 @@
 """Accounts whose warnings are counted on: each fall of one price brings one of them below a level.
 
 Their instrument is traded by nobody else. The level of probe k lies k small steps below its opening
-price, so a tick at exactly that price makes the worker command a warning, and only that.
+price, so a tick just below it makes the worker command a warning, and only that.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ MOST_PROBES = 3_000
 OPENING = Decimal(1000)
 _STEP = Decimal("0.2")
 """Wide enough that the small moves of USDT leave no probe's box but the nearest ones'."""
+_PAST = _STEP / 4
+"""How far below its level a probe's price is: one exactly at it only decimals could tell from one above,
+at every later tick of its coins."""
 _CONTRACTS = Decimal(100)
 _MAINTENANCE = Decimal("0.3")
 """Below a third, so that the ratio falls with the price; far above what others ask, so that the first
@@ -67,7 +70,7 @@ def probe_id(number: int) -> str:
 
 
 def probe_price(number: int) -> str:
-    """Return the mark at which a probe stands exactly at its warning level."""
+    """Return the mark at which a probe stands just below its warning level."""
     return plain(OPENING - _STEP * (number + 1))
 
 
@@ -77,7 +80,7 @@ def probes(count: int = MOST_PROBES) -> Iterator[tuple[str, bytes]]:
     level = reference.policy.level("warning", "multi_currency")
     asked = _MAINTENANCE + reference.fees_of("default").derivative_taker
     for number in range(count):
-        price = Decimal(probe_price(number))
+        price = Decimal(probe_price(number)) + _PAST
         cash = _CONTRACTS * (OPENING - price) + level * asked * _CONTRACTS * price
         account = Account(
             probe_id(number),

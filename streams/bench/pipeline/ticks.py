@@ -42,6 +42,7 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
             teller.tell(0.2, "waiting until the worker is ready")
             worker.wait_ready()
             loop.wait_ready()
+            stage.settle(0.22)
             found, rate = _backlog(stage, messages, probed, worker, loop, teller)
             loop.kill()
             found += _sustained(stage, messages, probed, worker, rate, teller)

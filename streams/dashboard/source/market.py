@@ -13,6 +13,7 @@ import structlog
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from monitor.engine import TickBatch
 from monitor.exact import ONE, plain
 from monitor.interest.hours import HourBook
 from monitor.limits import Totals
@@ -25,6 +26,7 @@ from streams.hours.reader import HourReader
 from streams.journal import read_sources
 from streams.reference import ReferenceFollower
 from streams.settings import Settings
+from streams.tick_messages import TickMessage
 from streams.ticks import AHEAD_LIMIT_MS, TickReader
 from streams.topics import Topics
 from streams.totals import TotalsReader
@@ -174,7 +176,7 @@ class Market:
             ahead_limit_ms=None if self._on_event_clock else AHEAD_LIMIT_MS,
         )
 
-    def _take(self, batch: list[Any]) -> None:
+    def _take(self, batch: TickBatch[TickMessage]) -> None:
         reference = self.reference
         if reference is None or not batch:
             return

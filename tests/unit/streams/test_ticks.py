@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from monitor.schema import Tick
-from streams.ticks import BadTick, TickMessage, decode_tick
+from streams.tick_messages import BadTick, TickMessage, decode_surely, decode_tick
 
 GOOD = {
     "symbol": "BTC-USD",
@@ -100,3 +100,26 @@ def test_the_fast_path_agrees_with_the_model(price: object, others: dict[str, ob
         )
         assert str(got.price) == str(expected.price)
         assert got.value == expected.value
+
+
+_wire = st.one_of(
+    st.builds(_bytes, price=st.sampled_from(["1", "0.50", "60000.10", "7", "19.25"])),
+    st.builds(_bytes, price=_prices),
+    st.builds(_bytes, symbol=st.text(max_size=3)),
+    st.sampled_from([None, b"", b"{}", _bytes() + _bytes(), b" " + _bytes() + b"\n"]),
+)
+
+
+@given(values=st.lists(_wire, max_size=5))
+def test_messages_decoded_at_once_are_those_decoded_one_by_one(values: list[bytes | None]) -> None:
+    sure = decode_surely(values)
+    if sure is not None:
+        ticks, prices = sure
+        assert ticks == [decode_tick(value) for value in values]
+        assert prices == [tick.value for tick in ticks]
+
+
+@pytest.mark.parametrize("bad", [None, b"{", _bytes(price="0"), _bytes(price="1e5"), _bytes(ts=-1)])
+def test_px_5_one_message_that_is_no_tick_leaves_a_batch_unsure(bad: bytes | None) -> None:
+    assert decode_surely([_bytes(), _bytes(seq=8)]) is not None
+    assert decode_surely([_bytes(), bad, _bytes(seq=8)]) is None
