@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from monitor.conversion import excesses
 from monitor.engine.asks import is_past_a_total
 from monitor.engine.entry import Decision, Entry
@@ -46,6 +48,11 @@ class Deciding:
             self.watch.put(entry.read(), self.reference, self.prices)
             self.arrange(entry)
 
+    def put_all(self, entries: Sequence[Entry]) -> None:
+        """Do the same with many accounts."""
+        for entry in entries:
+            self.put(entry)
+
     def arrange(self, entry: Entry) -> None:
         """Tell the watch which levels matter to an account now."""
         watched = entry.watched
@@ -78,6 +85,10 @@ class Deciding:
         if watched.cancellable and self.past_a_total(entry):
             return False
         return self.watch.look(watched, kernels.EVENT) == kernels.CLEARED
+
+    def uncleared(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return those of many accounts that `clear` does not clear, in their order."""
+        return [entry for entry in entries if not self.clear(entry)]
 
     def decide(
         self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
