@@ -2,5 +2,6 @@
 
 from monitor.engine.engine import Engine
 from monitor.engine.entry import Decision, Entry
+from monitor.engine.incoming import Incoming
 
-__all__ = ["Decision", "Engine", "Entry"]
+__all__ = ["Decision", "Engine", "Entry", "Incoming"]
