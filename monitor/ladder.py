@@ -24,6 +24,9 @@ class Ladder(NamedTuple):
     levels: tuple[Decimal, ...]
     floats: tuple[float, ...]
     bands: tuple[Band, ...]
+    silent: int | None = None
+    """Place of the level of which only the band goes on to depend, so that nothing is said there: the
+    warning's, once the episode has warned (ES-3)."""
 
     def zone(self, ratio: Decimal | None) -> int:
         """Return how many levels a ratio is above; all of them where there is none (MR-1)."""
@@ -59,7 +62,7 @@ class Ladders:
     def _make(self, mode: Mode, episode: Episode) -> Ladder:
         policy = self._policy
         warning, liquidation = policy.level("warning", mode), policy.level("liquidation", mode)
-        levels = {warning, liquidation}
+        levels = {liquidation}
         if episode.open:
             levels.add(policy.level("warning_exit", mode))
             lowest = episode.lowest_level
@@ -68,7 +71,8 @@ class Ladders:
                 levels.add(policy.level("liquidation_exit", mode))
             if not episode.bankrupt:
                 levels.add(ZERO)  # ES-7
-        rising = tuple(sorted(levels))
+        warned = episode.open and episode.lowest_level is not None and warning not in levels
+        rising = tuple(sorted({*levels, warning}))
         bands: list[Band] = []
         for zone in range(len(rising) + 1):
             above = rising[zone - 1] if zone else None
@@ -76,4 +80,5 @@ class Ladders:
                 bands.append("liquidation")
             else:
                 bands.append("warning" if above < warning else "normal")
-        return Ladder(rising, tuple(float(level) for level in rising), tuple(bands))
+        silent = rising.index(warning) if warned else None
+        return Ladder(rising, tuple(float(level) for level in rising), tuple(bands), silent)

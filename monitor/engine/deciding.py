@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from monitor.account import Account
+from monitor.account.glance import Glance
 from monitor.conversion import excesses
 from monitor.engine.asks import is_past_a_total
 from monitor.engine.entry import Decision, Entry
@@ -15,7 +17,8 @@ from monitor.prices import PriceBook
 from monitor.reduction import Caps
 from monitor.reference import Reference
 from monitor.schema import Cause
-from monitor.watch import IsolatedStanding, Standing, Watch, kernels
+from monitor.schema.events import Mode
+from monitor.watch import IsolatedStanding, Levels, Standing, Watch, kernels
 from monitor.watch.portfolio import PortfolioWatch
 
 __all__ = ["Deciding"]
@@ -36,22 +39,46 @@ class Deciding:
         self.assessed = 0
         self.reference = reference
         self._ladders = Ladders(reference.policy)
+        self._calm: dict[Mode, Levels] = {}
+        """Levels of an account without an open episode."""
 
     def use(self, reference: Reference) -> None:
         """Switch to another reference set."""
         self.reference = reference
         self._ladders = Ladders(reference.policy)
+        self._calm.clear()
 
     def put(self, entry: Entry) -> None:
         """Take an account whose book, or whose reference data, changed."""
-        if entry.known:
-            self.watch.put(entry.read(), self.reference, self.prices)
-            self.arrange(entry)
+        self.put_all((entry,))
 
     def put_all(self, entries: Sequence[Entry]) -> None:
         """Do the same with many accounts."""
-        for entry in entries:
-            self.put(entry)
+        self.put_read([(entry, entry.glance()) for entry in entries if entry.known])
+
+    def put_read(self, read: Sequence[tuple[Entry, Account | Glance]]) -> None:
+        """Do the same with known accounts that were read."""
+        left = self.watch.put_all(
+            [(entry.watched, account, self._levels(entry, account)) for entry, account in read],
+            self.reference,
+            self.prices,
+        )
+        for place in left:
+            entry = read[place][0]
+            self.watch.put(entry.read(), self.reference, self.prices)
+            self.arrange(entry)
+
+    def _levels(self, entry: Entry, account: Account | Glance) -> Levels:
+        """Return which levels matter to an account that nothing but a ratio can ask for anything."""
+        place_of = self.watch.screen.place_ladder
+        if entry.open:
+            apart = {key: place_of(self._ladder_apart(entry, key)) for key in account.isolated}
+            return Levels(place_of(self.ladder(entry)), apart, quiet=False)
+        known = self._calm.get(account.mode)
+        if known is None:
+            ladder = self._ladders.of(account.mode, _FRESH)
+            known = self._calm[account.mode] = Levels(place_of(ladder), None, quiet=True)
+        return known
 
     def arrange(self, entry: Entry) -> None:
         """Tell the watch which levels matter to an account now."""
@@ -88,7 +115,12 @@ class Deciding:
 
     def uncleared(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return those of many accounts that `clear` does not clear, in their order."""
-        return [entry for entry in entries if not self.clear(entry)]
+        unsure = self.watch.uncleared([entry.watched for entry in entries])
+        return [
+            entry
+            for entry, asked in zip(entries, unsure, strict=True)
+            if asked or (entry.watched.cancellable and self.past_a_total(entry))
+        ]
 
     def decide(
         self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from monitor.account import GAP_MS, Account, EventSource, expire_unknown, take
+from monitor.account.glance import Glance
 from monitor.engine.deciding import Deciding
-from monitor.engine.entry import Decision, Entry
+from monitor.engine.entry import NOT_KNOWN, Decision, Entry
 from monitor.engine.incoming import Incoming, Unsettled, cause_of, give_up, is_funding
-from monitor.engine.resting import Awake, Stored
+from monitor.engine.resting import Awake, Seen, Stored, decode_seen, decode_stored
 from monitor.engine.taking import Batch, Over, Taking
 from monitor.escalation import Episode, observe
 from monitor.interest import Interest
@@ -26,6 +28,8 @@ __all__ = ["Engine"]
 
 DUE_AT_ONCE = 256
 """Deadlines met in one turn; the rest follow at the next tick or look at the clock."""
+AT_ONCE = 1_024
+"""Accounts compiled together when the rules change."""
 RETRY_MS = 1_000
 """When a deadline that could not be acted upon is looked at again; `time_scale` multiplies it."""
 _NORMAL = Census.code("normal")
@@ -67,14 +71,47 @@ class Engine(Deciding):
         decoded from.
         """
         self.awake.trim()
-        watched = self.watch.admit(account.account_id)
-        self.watch.census.group(watched.slot, partition)
-        stored = Stored(account, episode, dict(isolated or {}))
-        entry = Entry(stored, partition, watched, self.awake, kept)
+        entry = self._own(Stored(account, episode, dict(isolated or {})), partition, kept)
         self.put(entry)
-        self.entries[account.account_id] = entry
-        self.partitions.setdefault(partition, {})[account.account_id] = entry
         self._set_timer(entry)
+        return entry
+
+    def adopt_all(self, records: Sequence[bytes], partition: int) -> dict[str, int]:
+        """Take accounts by their records in the journal; what is calm stays at rest.
+
+        Returns the greatest offset of each account topic that is folded into any of them.
+        """
+        folded: dict[str, int] = {}
+        read: list[tuple[Entry, Glance]] = []
+        for kept in records:
+            seen = decode_seen(kept)
+            account = seen.account
+            for topic, offset in account.offsets.items():
+                folded[topic] = max(folded.get(topic, -1), offset)
+            if seen.calm:
+                entry = self._own(seen, partition, kept)
+                entry.interest_at = self.interest.scheduled(account, self.reference)
+                if account.out_of_sync:
+                    self.watch.census.lose(entry.watched.slot, lost=True)
+                if account.known:
+                    read.append((entry, account))
+            else:
+                stored = decode_stored(kept)
+                self.adopt(stored.account, stored.episode, partition, stored.isolated, kept=kept)
+        self.awake.trim()
+        self.put_read(read)
+        return folded
+
+    def _own(self, read: Stored | Seen, partition: int, kept: bytes | None) -> Entry:
+        """Return a new entry of an account, without a book in the watch."""
+        name = read.account.account_id
+        watched = self.watch.admit(name)
+        self.watch.census.group(watched.slot, partition)
+        entry = self.entries[name] = Entry(read, partition, watched, self.awake, kept)
+        owned = self.partitions.get(partition)
+        if owned is None:
+            owned = self.partitions[partition] = {}
+        owned[name] = entry
         return entry
 
     def unseen(self, partition: int) -> list[str]:
@@ -92,9 +129,17 @@ class Engine(Deciding):
     def use(self, reference: Reference) -> None:
         """Switch to another reference set; every account must be examined afterwards."""
         super().use(reference)
-        for entry in self.entries.values():
+        entries = iter(self.entries.values())
+        while part := list(islice(entries, AT_ONCE)):
             self.awake.trim()
-            self.put(entry)
+            read = [(entry, entry.glance()) for entry in part if entry.known]
+            for entry, account in read:
+                if entry.open or account.gap_since is not None:
+                    entry.interest_at = NOT_KNOWN
+                else:
+                    entry.interest_at = self.interest.scheduled(account, reference)
+                    entry.deadline = None  # it was its interest's
+            self.put_read(read)
 
     def use_totals(self, totals: Totals | None) -> list[str]:
         """Take the totals that BL-2 and BL-3 go by; return the accounts to be examined for OC-3."""
@@ -109,6 +154,10 @@ class Engine(Deciding):
         return found
 
     # -- what comes in ------------------------------------------------------------------------
+
+    def changed(self, entry: Entry) -> None:
+        """Follow a book that was changed from outside, and not by an event."""
+        self._set_timer(entry)
 
     def event(self, event: AccountEvent, source: EventSource, value: str, now: int) -> Decision:
         """Take one account event. Nothing is raised for what it contains."""
@@ -194,17 +243,20 @@ class Engine(Deciding):
 
         `screened`: the watch looked at them, and floats do not clear them.
         """
+        known = (self.entries.get(account_id) for account_id in account_ids)
+        entries = dict.fromkeys(entry for entry in known if entry is not None)
+        asked = set(entries if screened else self._uncleared(list(entries)))
         found = []
-        for account_id in account_ids:
-            entry = self.entries.get(account_id)
-            if entry is not None:
+        for entry in entries:
+            decision = None
+            if entry in asked:
                 self.awake.trim()
-                decision = Decision(account_id, entry.partition)
-                self._examine(entry, decision, cause, self.now, screened=screened)
-                if cause.kind != "tick":  # arming a partition arms its interest
-                    self._set_timer(entry)
-                if decision.dirty:
-                    found.append(decision)
+                decision = Decision(entry.account_id, entry.partition)
+                self._examine(entry, decision, cause)
+            if cause.kind != "tick":  # arming a partition arms its interest
+                self._arm_interest(entry)
+            if decision is not None and decision.dirty:
+                found.append(decision)
         return found
 
     def sweep(self, count: int, now: int) -> list[Decision]:
@@ -237,10 +289,7 @@ class Engine(Deciding):
 
     def band(self, entry: Entry) -> Band | None:
         """Return the band the account was last found in; None when it is unpriced."""
-        standing = entry.watched.standing
-        if standing is None:
-            return None
-        return standing.band
+        return entry.watched.band
 
     def is_marked(self, entry: Entry) -> bool:
         """Say whether the account was last found below its normal band; for showing only."""
@@ -274,13 +323,14 @@ class Engine(Deciding):
         `routes`: how they were priced before it. The first mark of a future, `key`, can become the
         forward of options (MM-3).
         """
-        changed = {coin for coin, before in routes.items() if self.prices.route(coin) != before}
+        changed = {
+            before[0] for coin, before in routes.items() if self.prices.route(coin) != before
+        }
         again = sorted(self.watch.unpriced) + self.watch.awaiting(key)
         if changed:
-            again += self.watch.rerouted(changed)
-        for account_id in again:
-            self.awake.trim()
-            self.put(self.entries[account_id])
+            again += self.watch.rerouted(sorted(changed))
+        self.put_all([self.entries[account_id] for account_id in dict.fromkeys(again)])
+        self.awake.trim()
         return list(dict.fromkeys(named + again))
 
     def _fold(
@@ -326,15 +376,10 @@ class Engine(Deciding):
 
     def _look(self, waiting: Sequence[Unsettled]) -> list[Unsettled]:
         """Tell the watch of changed books; return those that floats do not clear."""
-        self.put_all([one.entry for one in waiting])
-        deciding = []
-        for one in waiting:
-            if self._may_decide(one.entry):
-                deciding.append(one)
-            else:
-                self.watch.mute(one.entry.watched)  # arming its partition examines it again
-        unclear = {entry.account_id for entry in self.uncleared([one.entry for one in deciding])}
-        return [one for one in deciding if one.entry.account_id in unclear]
+        entries = [one.entry for one in waiting]
+        self.put_all(entries)
+        unclear = {entry.account_id for entry in self._uncleared(entries)}
+        return [one for one in waiting if one.entry.account_id in unclear]
 
     def _looks_alone(self, one: Unsettled) -> bool:
         """Do the same with one account; false also where a defect keeps it from being looked at."""
@@ -352,14 +397,22 @@ class Engine(Deciding):
         self.watch.mute(entry.watched)
         decision.defect, decision.dirty = error, True
 
-    def _examine(
-        self, entry: Entry, decision: Decision, cause: Cause, now: int, *, screened: bool = False
-    ) -> None:
-        """Clear the account in floats, or decide on it in decimals."""
-        if not self._may_decide(entry):
+    def _uncleared(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return those that floats do not clear; who may not be decided on is muted."""
+        decidable = []
+        for entry in entries:
+            if self._may_decide(entry):
+                decidable.append(entry)
+            else:
+                self.watch.mute(entry.watched)  # arming its partition examines it again
+        return self.uncleared(decidable)
+
+    def _examine(self, entry: Entry, decision: Decision, cause: Cause) -> None:
+        """Decide in decimals on an account that floats do not clear."""
+        if self._may_decide(entry):
+            self._decide(entry, decision, cause, self.now)
+        else:
             self.watch.mute(entry.watched)  # arming its partition examines it again
-        elif screened or not self.clear(entry):
-            self._decide(entry, decision, cause, now)
 
     def _may_decide(self, entry: Entry) -> bool:
         return entry.partition in self.armed and entry.known
@@ -414,12 +467,29 @@ class Engine(Deciding):
         gap = self._gap_deadline(account)
         if gap is not None and (deadline is None or gap < deadline):
             deadline = gap
+        entry.interest_at = self.interest.scheduled(account, self.reference)
+        self.watch.census.lose(entry.watched.slot, lost=account.out_of_sync)
         if self._may_decide(entry):
-            interest = self.interest.next_time(account, self.reference, self.now)
+            interest = self._interest_time(entry)
             if interest is not None and (deadline is None or interest < deadline):
                 deadline = interest
         if deadline is not None and not_before is not None and deadline <= self.now:
             deadline = not_before
+        self._set_deadline(entry, deadline)
+
+    def _arm_interest(self, entry: Entry) -> None:
+        """Let interest bring an account up that may be decided on from now on."""
+        if entry.interest_at == NOT_KNOWN:
+            self._set_timer(entry)
+        elif entry.interest_at is not None and self._may_decide(entry):
+            interest = self._interest_time(entry)
+            if interest is not None and (entry.deadline is None or interest < entry.deadline):
+                self._set_deadline(entry, interest)
+
+    def _interest_time(self, entry: Entry) -> int | None:
+        return self.interest.not_past(entry.interest_at, self.reference.policy, self.now)
+
+    def _set_deadline(self, entry: Entry, deadline: int | None) -> None:
         if deadline is not None and deadline != entry.deadline:
             heapq.heappush(self._timers, (deadline, entry.account_id))
         entry.deadline = deadline

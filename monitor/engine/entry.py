@@ -8,14 +8,25 @@ from dataclasses import dataclass, field
 import msgspec
 
 from monitor.account import Account, Refusal
-from monitor.engine.resting import Awake, Stored, decode_stored, encode_stored
+from monitor.account.glance import Glance
+from monitor.engine.resting import (
+    Awake,
+    Seen,
+    Stored,
+    decode_seen,
+    decode_stored,
+    encode_stored,
+)
 from monitor.escalation import Episode, next_deadline
 from monitor.schema import Command
 from monitor.schema.events import Mode
 from monitor.schema.interest import InterestNotice
 from monitor.watch import Watched
 
-__all__ = ["Decision", "Entry"]
+__all__ = ["NOT_KNOWN", "Decision", "Entry"]
+
+NOT_KNOWN = -1
+"""Interest may be due at any time: the account was changed since that was looked at."""
 
 _NONE_APART: dict[str, Episode] = {}
 
@@ -35,34 +46,38 @@ class Entry:
         "_out_of_sync",
         "account_id",
         "deadline",
+        "interest_at",
         "partition",
         "watched",
     )
 
     def __init__(
         self,
-        stored: Stored,
+        read: Stored | Seen,
         partition: int,
         watched: Watched,
         awake: Awake,
         kept: bytes | None = None,
     ) -> None:
-        """`kept`: the bytes that `stored` was decoded from."""
-        account = stored.account
+        """`kept`: the bytes that `read` was decoded from; at a calm one's glance the entry begins at rest."""
+        account = read.account
         self.account_id = account.account_id
         self.partition = partition
         self.watched = watched
         self.deadline: int | None = None
+        self.interest_at: int | None = NOT_KNOWN
+        """IN-1: as `Interest.scheduled` says."""
         self._awake = awake
-        self._account: Account | None = account
-        self._episode = stored.episode
-        self._isolated = stored.isolated
+        self._account: Account | None = None
+        self._episode, self._isolated = _FRESH, _NONE_APART
         self._kept = kept
         """The record's bytes, while nobody can have changed what is decoded."""
         self._mode: Mode = account.mode
-        self._known = account.known
-        self._open = self._out_of_sync = False
-        awake.add(self)
+        self._known, self._open = account.known, False
+        self._out_of_sync = account.out_of_sync
+        if isinstance(read, Stored):
+            self._account, self._episode, self._isolated = read.account, read.episode, read.isolated
+            awake.add(self)
 
     # -- decoded or at rest -----------------------------------------------------------------------
 
@@ -73,12 +88,18 @@ class Entry:
         if account is None:
             account = self._wake()
         self._kept = None
+        self.interest_at = NOT_KNOWN
         return account
 
     def read(self) -> Account:
         """Return the account, which the caller must not change."""
         account = self._account
         return self._wake() if account is None else account
+
+    def glance(self) -> Account | Glance:
+        """Return the account, or what a glance at its record tells; the caller must not change it."""
+        account = self._account
+        return decode_seen(self._kept or b"").account if account is None else account
 
     @property
     def episode(self) -> Episode:

@@ -12,9 +12,18 @@ from typing import Protocol
 import msgspec
 
 from monitor.account import Account
+from monitor.account.glance import Glance
 from monitor.escalation import Episode
 
-__all__ = ["AWAKE_AT_MOST", "Awake", "Stored", "decode_stored", "encode_stored"]
+__all__ = [
+    "AWAKE_AT_MOST",
+    "Awake",
+    "Seen",
+    "Stored",
+    "decode_seen",
+    "decode_stored",
+    "encode_stored",
+]
 
 AWAKE_AT_MOST = 16_384
 """Accounts that stay decoded: 80 MB, and enough that an account is not decoded again for each event
@@ -30,8 +39,30 @@ class Stored(msgspec.Struct, omit_defaults=True):
     """MR-3: key of an isolated position → its episode, where it ever had one."""
 
 
+class EpisodeSeen(msgspec.Struct, gc=False):
+    """What a glance tells of an episode."""
+
+    open: bool = False
+
+
+class Seen(msgspec.Struct):
+    """A record read at a glance."""
+
+    account: Glance
+    episode: EpisodeSeen
+    isolated: dict[str, EpisodeSeen] = {}
+
+    @property
+    def calm(self) -> bool:
+        """No episode is open and no event waits: of its deadlines only interest can be one."""
+        if self.episode.open or self.account.gap_since is not None:
+            return False
+        return not self.isolated or not any(one.open for one in self.isolated.values())
+
+
 encode_stored = msgspec.json.Encoder().encode
 decode_stored = msgspec.json.Decoder(Stored).decode
+decode_seen = msgspec.json.Decoder(Seen, strict=False).decode
 
 
 class Sleeper(Protocol):

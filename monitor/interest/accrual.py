@@ -13,6 +13,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from monitor.account.events import GAP_MS
+from monitor.account.glance import Glance
 from monitor.account.interest import (
     HOUR_MS,
     Base,
@@ -87,11 +88,15 @@ class Interest:
 
     def next_time(self, account: Account, reference: Reference, now: int) -> int | None:
         """Return the epoch ms at which `due` has something to do; None: not before an event."""
+        return self.not_past(self.scheduled(account, reference), reference.policy, now)
+
+    def scheduled(self, account: Account | Glance, reference: Reference) -> int | None:
+        """Return the epoch ms from which on interest is due; 0: it begins with the first look."""
         policy, times, state = reference.policy, reference.interest_times, account.interest
         if not account.known or _waits(account):
             return None
         if state is None:
-            return now if times.booked_here else None
+            return 0 if times.booked_here else None
         if state.due:
             at = state.due[0].hour + times.deduction
         elif not times.booked_here:
@@ -100,8 +105,13 @@ class Interest:
             at = state.accrued + HOUR_MS + times.recording
         else:
             return None
-        at += _lateness(account, policy)
-        return at if at > now else now + max(1, int(RETRY_MS * policy.time_scale))
+        return at + _lateness(account, policy)
+
+    def not_past(self, at: int | None, policy: Policy, now: int) -> int | None:
+        """Return when to look at what is `scheduled`: what is past is tried again later."""
+        if at is None or at > now:
+            return at
+        return now + max(1, int(RETRY_MS * policy.time_scale)) if at else now
 
     # -- one account, step by step ----------------------------------------------------------------
 
@@ -332,12 +342,12 @@ def _rate_of(currency: str, reference: Reference) -> Decimal:
 # -- settings -----------------------------------------------------------------------------------
 
 
-def _waits(account: Account) -> bool:
+def _waits(account: Account | Glance) -> bool:
     """Say whether an event is known to be missing: what it does may come before what is due."""
     return account.gap_since is not None and not account.out_of_sync
 
 
-def _lateness(account: Account, policy: Policy) -> int:
+def _lateness(account: Account | Glance, policy: Policy) -> int:
     """How long after a boundary the clock has passed it for this account; the events never wait."""
     own = crc32(account.account_id.encode()) % SPREAD_MS
     return int((LATE_MS + own) * policy.time_scale)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+from monitor.account.glance import Glance
 from monitor.account.interest import Base
 from monitor.account.state import Account
 from monitor.contracts import trade_value, unrealised_pnl
@@ -27,7 +28,7 @@ class Charges(NamedTuple):
     exact: bool = True
 
 
-def may_owe(account: Account) -> bool:
+def may_owe(account: Account | Glance) -> bool:
     """Say whether anything is owed, or may be at some prices."""
     return (
         bool(account.positions)

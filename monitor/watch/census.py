@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 
+from monitor.schema.commands import Band
 from monitor.watch.state import Codes, Floats
 
 __all__ = ["STATES", "Census"]
@@ -11,6 +14,7 @@ __all__ = ["STATES", "Census"]
 STATES = ("", "unassessed", "unpriced", "normal", "warning", "liquidation")
 """What an account can be counted as; "" is a slot without a known account."""
 _CODES = {name: code for code, name in enumerate(STATES)}
+_BANDS: dict[int, Band] = {_CODES[band]: band for band in get_args(Band)}
 _NORMAL = _CODES["normal"]
 
 
@@ -24,6 +28,7 @@ class Census:
         self.codes: Codes = np.zeros(capacity, dtype=np.int8)
         self.ratios: Floats = np.full(capacity, np.inf)
         self._groups = np.zeros(capacity, dtype=np.int32)
+        self._lost = np.zeros(capacity, dtype=np.bool_)
 
     @staticmethod
     def code(state: str) -> int:
@@ -34,6 +39,19 @@ class Census:
         """Count the slot as `state`."""
         self.codes[slot] = _CODES[state]
 
+    def band(self, slot: int) -> Band | None:
+        """ES-1: return the band that the slot is counted in."""
+        return _BANDS.get(int(self.codes[slot]))
+
+    def lose(self, slot: int, *, lost: bool) -> None:
+        """Note whether events of the account in a slot are missing."""
+        self._lost[slot] = lost
+
+    @property
+    def lost(self) -> int:
+        """Return of how many accounts events are missing."""
+        return int(np.count_nonzero(self._lost))
+
     def group(self, slot: int, group: int) -> None:
         """Note which group (partition) the slot is counted in."""
         self._groups[slot] = group
@@ -42,6 +60,7 @@ class Census:
         """Count the slot no longer."""
         self.codes[slot] = 0
         self.ratios[slot] = np.inf
+        self._lost[slot] = False
 
     def counts(self) -> dict[str, int]:
         """Return how many accounts stand where."""
@@ -76,3 +95,4 @@ class Census:
             self.codes = np.concatenate([self.codes, np.zeros(more, dtype=np.int8)])
             self.ratios = np.concatenate([self.ratios, np.full(more, np.inf)])
             self._groups = np.concatenate([self._groups, np.zeros(more, dtype=np.int32)])
+            self._lost = np.concatenate([self._lost, np.zeros(more, dtype=np.bool_)])

@@ -36,15 +36,15 @@ class FormCompiler:
 
     def __init__(self, reference: Reference, prices: PriceBook, column: Column) -> None:
         """`column` gives each price key its place (and makes one for a new key)."""
-        self._tables = Tables(reference, prices, column)
+        self.tables = Tables(reference, prices, column)
 
     def serves(self, reference: Reference, prices: PriceBook) -> bool:
         """Say whether it was made for this reference set and these prices."""
-        return self._tables.reference is reference and self._tables.prices is prices
+        return self.tables.reference is reference and self.tables.prices is prices
 
     def compile(self, account: Account) -> Form:
         """Compile an account. Raises KeyError when it holds what the reference set does not know."""
-        return _Compilation(account, self._tables).run()
+        return _Compilation(account, self.tables).run()
 
 
 def compile_form(account: Account, reference: Reference, prices: PriceBook, column: Column) -> Form:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from monitor.account.glance import Glance
 from monitor.account.state import Account
 from monitor.ladder import Ladder
 from monitor.prices import PriceBook
 from monitor.reference import Reference
-from monitor.watch import kernels, layout
+from monitor.schema.commands import Band
+from monitor.watch import filling, kernels, layout
 from monitor.watch.census import Census
 from monitor.watch.exposures import Form
 from monitor.watch.form import FormCompiler
 from monitor.watch.guard import Guard
 from monitor.watch.screen import Found, Screen
+from monitor.watch.sheet import Levels, Sheets
 from monitor.watch.standing import IsolatedStanding, Standing
 from monitor.watch.state import Floats
 
@@ -29,7 +32,6 @@ class Watched:
         "asked",
         "awaited",
         "cancellable",
-        "currencies",
         "exact_only",
         "guarded",
         "keys",
@@ -54,7 +56,6 @@ class Watched:
         """Whether OC-1 would find an order that it may cancel."""
         self.asked = False
         """Whether OC-2, OC-3 or IN-4 may hold by a coin whose equity no price moves."""
-        self.currencies: tuple[str, ...] = ()
         self.awaited: tuple[str, ...] = ()
         """Keys of prices that never came: the first one changes the form (MM-3's forward)."""
         self.keys: tuple[str, ...] = ()
@@ -64,9 +65,14 @@ class Watched:
         """Take what must be known of a form apart from its figures."""
         self.exact_only, self.cancellable = form.exact_only, form.cancellable
         self.asked = form.asked
-        self.currencies, self.awaited = form.currencies, form.awaited
+        self.awaited = form.awaited
         self.keys = tuple(key for key, _ in form.apart)
         self.priced = True
+
+    def take_plain(self, keys: tuple[str, ...]) -> None:
+        """Do the same with what is plain (`monitor.watch.sheet`)."""
+        self.exact_only = self.cancellable = self.asked = False
+        self.awaited, self.keys, self.priced = (), keys, True
 
     @property
     def unseen(self) -> bool:
@@ -77,6 +83,14 @@ class Watched:
     def ratio(self) -> float:
         """In floats, for showing and for the order of work; never for a decision."""
         return float(self.screen.census.ratios[self.slot])
+
+    @property
+    def band(self) -> Band | None:
+        """ES-1: that of its standing."""
+        screen, slot = self.screen, self.slot
+        if not self.priced or not screen.flags(slot) & kernels.STANDS:
+            return None
+        return screen.census.band(slot)
 
     @property
     def standing(self) -> Standing | None:
@@ -106,6 +120,7 @@ class Watch:
         self._awaiting: dict[str, set[str]] = {}
         """Price key → accounts whose form changes with its first price."""
         self._compiler: FormCompiler | None = None
+        self._sheets: Sheets | None = None
 
     @property
     def census(self) -> Census:
@@ -119,8 +134,10 @@ class Watch:
         found = self.watched.get(account_id)
         if found is None:
             found = self.watched[account_id] = Watched(account_id, self.screen)
-            self._by_slot += [None] * (found.slot + 1 - len(self._by_slot))
-            self._by_slot[found.slot] = found
+            if found.slot == len(self._by_slot):
+                self._by_slot.append(found)
+            else:
+                self._by_slot[found.slot] = found
         return found
 
     def put(self, account: Account, reference: Reference, prices: PriceBook) -> Watched:
@@ -133,10 +150,7 @@ class Watch:
         if not account.is_known_to(reference):
             self._without_prices(watched)
             return watched
-        compiler = self._compiler
-        if compiler is None or not compiler.serves(reference, prices):
-            compiler = self._compiler = FormCompiler(reference, prices, screen.row)
-        form = compiler.compile(account)
+        form = self._compile_by(reference, prices)[0].compile(account)
         if not screen.priced(form.columns):
             self._without_prices(watched)
             return watched
@@ -153,6 +167,32 @@ class Watch:
         else:
             screen.flag(slot, 0, kernels.STANDS)
         return watched
+
+    def put_all(
+        self,
+        accounts: Sequence[tuple[Watched, Account | Glance, Levels]],
+        reference: Reference,
+        prices: PriceBook,
+    ) -> list[int]:
+        """Do `put` and `arrange` with known accounts in one call; return the places of those left to them."""
+        sheets = self._compile_by(reference, prices)[1]
+        sheet, written, left = sheets.begin(), list[int](), list[int]()
+        for place, (watched, account, levels) in enumerate(accounts):
+            (written if sheets.add(sheet, watched, account, levels) else left).append(place)
+        if written:
+            answers = self.screen.fill(sheet.floats(), len(written))
+            for place, keys, answer in zip(written, sheet.keys, answers, strict=True):
+                watched = accounts[place][0]
+                if answer == filling.PLACED:
+                    if watched.awaited:
+                        self._await(watched, ())
+                    self._unpriced.discard(watched.account_id)
+                    watched.take_plain(keys)
+                elif answer == filling.UNPRICED:
+                    self._without_prices(watched)
+                else:
+                    left.append(place)
+        return left
 
     def arrange(
         self, watched: Watched, ladder: Ladder, apart: Mapping[str, Ladder], *, quiet: bool
@@ -198,6 +238,20 @@ class Watch:
             return self._look_guarded(self.guard, watched, why)
         return self.screen.look(watched.slot, why)
 
+    def uncleared(self, accounts: Sequence[Watched]) -> list[bool]:
+        """Say of each account whether nothing but decimals can tell what follows of its event."""
+        slots = [watched.slot for watched in accounts if watched.priced and not watched.guarded]
+        answers = iter(self.screen.survey(slots, kernels.EVENT) if slots else ())
+        return [
+            (
+                next(answers)
+                if watched.priced and not watched.guarded
+                else self.look(watched, kernels.EVENT)
+            )
+            != kernels.CLEARED
+            for watched in accounts
+        ]
+
     def decided(self, watched: Watched, standing: Standing, *, always: bool, again: bool) -> None:
         """Note where an exact decision found the account, whose levels are arranged.
 
@@ -241,13 +295,9 @@ class Watch:
         ratios = self.census.ratios
         return self._names(sorted(slots, key=lambda slot: (ratios[slot], slot)))
 
-    def rerouted(self, currencies: set[str]) -> list[str]:
-        """PX-2: name the accounts that use a currency which is now priced through other symbols."""
-        return [
-            watched.account_id
-            for watched in self.watched.values()
-            if watched.priced and not currencies.isdisjoint(watched.currencies)
-        ]
+    def rerouted(self, keys: Sequence[str]) -> list[str]:
+        """PX-2: name the accounts that depend on prices through which currencies were priced until now."""
+        return self._names(self.screen.depending(keys))
 
     def awaiting(self, key: str) -> list[str]:
         """Name the accounts that are to be put again when `key` gets its first price (MM-3)."""
@@ -263,6 +313,14 @@ class Watch:
         return self._unpriced
 
     # -- inside -------------------------------------------------------------------------------
+
+    def _compile_by(self, reference: Reference, prices: PriceBook) -> tuple[FormCompiler, Sheets]:
+        """Return what compiles accounts one by one, and what many at once."""
+        compiler, sheets = self._compiler, self._sheets
+        if compiler is None or sheets is None or not compiler.serves(reference, prices):
+            compiler = self._compiler = FormCompiler(reference, prices, self.screen.row)
+            sheets = self._sheets = Sheets(compiler.tables, self.screen)
+        return compiler, sheets
 
     def _names(self, slots: Sequence[int]) -> list[str]:
         found = (self._by_slot[slot] for slot in slots)

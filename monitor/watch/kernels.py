@@ -6,14 +6,26 @@ tuple, which is the cheapest way in.
 
 from __future__ import annotations
 
-from typing import Any
-
 from monitor.watch import edges as tree
 from monitor.watch import layout as at
 from monitor.watch import scratch as on
 from monitor.watch.box import CLEAR, make_part, share_of
 from monitor.watch.compiled import compiled
-from monitor.watch.state import Floats, Numbers, State
+from monitor.watch.state import (
+    ALWAYS,
+    BOXED,
+    FLAGS,
+    GUARDED,
+    OFFSET,
+    QUIET,
+    SPACE,
+    STANDS,
+    UNSEEN,
+    Fields,
+    Floats,
+    Numbers,
+    State,
+)
 
 __all__ = [
     "ALWAYS",
@@ -31,100 +43,22 @@ __all__ = [
     "TICK",
     "UNSEEN",
     "UNSURE",
-    "attach",
     "fence",
-    "grow",
-    "put",
     "run",
     "survey",
 ]
 
-Fields = tuple[Any, ...]
-"""The fields of a `State`."""
-
-OFFSET, SPACE, FLAGS = 0, 1, 2
-"""Of a slot."""
-UNSEEN, ALWAYS, QUIET, STANDS, BOXED, GUARDED = 1, 2, 4, 8, 16, 32
-"""Flags: its book or the rules changed and it was not looked at since; any tick of its prices concerns
-it; nothing is open, and only a ratio can ask for anything; it is known where it stands, and that its
-box was made there; it has no box, for something else guards it (`monitor.watch.guard`)."""
 _ENOUGH = 0.2
 """A box with less than this left of its budget is made anew."""
 ONLY_BOX, EVENT, TICK = 0, 1, 2
 """Why an account is looked at. Nothing is cleared for the first; for an event only what is quiet and
-above all levels; for a tick also what stands where it stood."""
+above all levels; for a tick also what stands where it stood, or has passed a silent level only."""
 UNSURE, SURE, CLEARED = 0, 1, 2
 """What came of it: only decimals can tell; floats are sure; and nothing follows."""
 _STIR_LEAST = 1e-14
 """So that a price that never moved has a share of a box."""
 _NEVER, _EVERY = -float("inf"), float("inf")
 """Lower edges; the upper ones are their opposites."""
-
-
-@compiled
-def _attach(s: State, slot: int) -> int:
-    """Give every column of a record a place; return a row that is full, or −1."""
-    record = s.slots[slot, OFFSET]
-    for c in range(int(s.book[record + at.COLUMNS])):
-        column = record + at.HEAD + c * at.COLUMN
-        if s.book[column + at.PLACE] < 0.0:
-            row = int(s.book[column + at.ROW])
-            place = tree.take_place(s.owners, s.rows[row], slot)
-            if place < 0:
-                return row
-            s.book[column + at.PLACE] = float(place)
-            tree.move(
-                s.edges, s.rows[row, tree.START], s.rows[row, tree.ROOM], place, _NEVER, -_NEVER
-            )
-    return -1
-
-
-@compiled
-def _detach(s: State, slot: int, wanted: Floats) -> None:
-    """Free the places of a slot's record, but for columns of the record `wanted`, which takes them over."""
-    record = s.slots[slot, OFFSET]
-    new = ends = at.HEAD
-    if len(wanted) > 0:
-        ends += int(wanted[at.COLUMNS]) * at.COLUMN
-    for c in range(int(s.book[record + at.COLUMNS])):
-        column = record + at.HEAD + c * at.COLUMN
-        row, place = int(s.book[column + at.ROW]), int(s.book[column + at.PLACE])
-        while new < ends and wanted[new + at.ROW] < row:
-            new += at.COLUMN
-        if new < ends and int(wanted[new + at.ROW]) == row:
-            wanted[new + at.PLACE] = float(place)
-        else:
-            start, room = s.rows[row, tree.START], s.rows[row, tree.ROOM]
-            tree.move(s.edges, start, room, place, _NEVER, -_NEVER)
-            tree.free_place(s.owners, s.rows[row], place)
-
-
-@compiled
-def put(fields: Fields, slot: int, record: Floats, offset: int, space: int) -> int:
-    """Let a slot have a record, of no length for none, at `offset`; else as `attach`."""
-    s = State(*fields)
-    if s.slots[slot, SPACE] > 0:
-        _detach(s, slot, record)
-    s.slots[slot, OFFSET], s.slots[slot, SPACE] = offset, space
-    s.slots[slot, FLAGS] &= ~BOXED
-    if space == 0:
-        return -1
-    for number in range(len(record)):
-        s.book[offset + number] = record[number]
-    return _attach(s, slot)
-
-
-@compiled
-def attach(fields: Fields, slot: int) -> int:
-    """Give every column of a slot's record a place that has none; return a row that is full, or −1."""
-    return _attach(State(*fields), slot)
-
-
-@compiled
-def grow(fields: Fields, row: int, start: int, room: int) -> None:
-    """Move a row's places to a larger block."""
-    s = State(*fields)
-    tree.grow(s.edges, s.owners, s.rows[row], start, room)
 
 
 @compiled
@@ -158,7 +92,7 @@ def _begin(
 def _make(
     book: Floats, tables: Floats, work: Floats, zones: Numbers, record: int, columns: int
 ) -> tuple[bool, bool, bool, float]:
-    """Make the box of a record; return (sure, stands where it stood, above all levels, ratio).
+    """Make the box of a record; return (sure, nothing follows of where it stands, above all levels, ratio).
 
     `zones` gets zone and OC-1's inequality of each part.
     """
@@ -171,8 +105,13 @@ def _make(
         if number == 0:
             first = ratio
         sure = sure and certain
-        same = same and book[part + at.ZONE] == zone and (book[part + at.SHORT] > 0.0) == short
-        above = above and not short and zone == int(tables[int(book[part + at.LADDER])])
+        stood, ladder = int(book[part + at.ZONE]), int(book[part + at.LADDER])
+        levels = int(tables[ladder])
+        if stood != zone:
+            silent = int(tables[ladder + 2 + 2 * levels])
+            same = same and min(stood, zone) == silent and max(stood, zone) == silent + 1
+        same = same and (book[part + at.SHORT] > 0.0) == short
+        above = above and not short and zone == levels
         part += int(book[part + at.LENGTH])
     return sure, same, above, first
 
@@ -263,7 +202,7 @@ def _look(s: State, slot: int, why: int) -> int:
         return SURE if sure else UNSURE
     _place(book, rows, edges, work, record, columns)
     if why == TICK and same and flags & (UNSEEN | STANDS) == STANDS:
-        slots[slot, FLAGS] = flags | BOXED
+        _note(s, slot, record, columns)
         return CLEARED
     if why == ONLY_BOX or flags & QUIET == 0 or not above:
         return SURE
@@ -273,11 +212,14 @@ def _look(s: State, slot: int, why: int) -> int:
 
 @compiled
 def _note(s: State, slot: int, record: int, columns: int) -> None:
-    """Let an account stand where its box was found, with no OC-1."""
+    """Let an account stand where its box was found."""
     part = record + at.HEAD + columns * at.COLUMN
     for number in range(int(s.book[record + at.PARTS])):
         zone = s.zones[2 * number]
-        s.book[part + at.ZONE], s.book[part + at.SHORT] = float(zone), 0.0
+        s.book[part + at.ZONE], s.book[part + at.SHORT] = (
+            float(zone),
+            float(s.zones[2 * number + 1]),
+        )
         if number == 0:
             ladder = int(s.book[part + at.LADDER])
             s.codes[slot] = int(s.tables[ladder + 1 + int(s.tables[ladder]) + zone])

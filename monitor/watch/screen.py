@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from monitor.ladder import Ladder
 from monitor.watch import edges as tree
-from monitor.watch import kernels, layout, scratch
+from monitor.watch import filling, kernels, layout, placing, scratch
 from monitor.watch.census import Census
 from monitor.watch.exposures import Form
 from monitor.watch.layout import pack
@@ -27,8 +27,6 @@ LOOKED_AT_ONCE = 2048
 _FADE_TICKS = 1 << 16
 """After so many ticks what prices moved before counts half."""
 _FIRST_STIR = 1e-6
-_STEP = 16
-"""Records take room in steps of so many floats."""
 
 
 class Found(NamedTuple):
@@ -44,10 +42,12 @@ class Found(NamedTuple):
     """Where that tick goes on; −1: it is done."""
 
 
-def _longer(array: NDArray[np.generic], least: int, value: float = 0) -> NDArray[np.generic]:
-    """Return the array with at least twice the length, filled up with `value`."""
-    length = max(2 * len(array), least)
-    found = np.full((length, *array.shape[1:]), value, dtype=array.dtype)
+def _longer(array: NDArray[np.generic], least: int) -> NDArray[np.generic]:
+    """Return the array with at least twice the length, filled up with 0.
+
+    Memory that was never written to is not taken from the system: what is to come costs nothing.
+    """
+    found = np.zeros((max(2 * len(array), least), *array.shape[1:]), dtype=array.dtype)
     found[: len(array)] = array
     return found
 
@@ -77,14 +77,16 @@ class Screen:
         )
         self._use()
         self._one = np.zeros(1, dtype=np.int64)
-        self._used_edges = self._used_book = self._used_tables = 0
-        self._used_slots = 0
+        self._heap = np.full(64, -1, dtype=np.int64)
+        self._heap[placing.USED] = 0
+        self._used_edges = self._used_tables = self._used_slots = 0
         self._free_slots: list[int] = []
-        self._free_records: dict[int, list[int]] = {}
         self._free_blocks: dict[int, list[int]] = {}
         self._tables: dict[tuple[object, ...], int] = {}
         self._ladders: dict[int, Ladder] = {}
         """Where a ladder stands in the tables."""
+        self._places: dict[int, tuple[int, Ladder]] = {}
+        """By identity, for its levels are dear to hash; a ladder that is kept keeps its own."""
         self._ticks = 0
 
     # -- prices -------------------------------------------------------------------------------
@@ -153,21 +155,33 @@ class Screen:
 
     def put(self, slot: int, form: Form) -> None:
         """Give a slot the record of a form; no price concerns it before it is looked at."""
-        record = np.array(pack(form, self._discounts, self._borrows))
+        record = np.array(pack(form, self.discounts, self.borrows))
         self._room_to_work(form)
-        offset, space = self._offset(slot, len(record))
-        full = kernels.put(self._fields, slot, record, offset, space)
-        while full >= 0:
-            self._grow_row(full)
-            full = kernels.attach(self._fields, slot)
+        while (full := placing.put(self._fields, self._heap, slot, record)) != placing.DONE:
+            self._make_room(full, len(record))
+
+    def fill(self, sheet: Floats, count: int) -> list[int]:
+        """Do the same with the `count` accounts of a sheet (`monitor.watch.rows`), and set their flags.
+
+        Returns what came of each, `filling.PLACED` …; where that is something else, nothing was done.
+        """
+        answers = np.zeros(count, dtype=np.int64)
+        row = number = 0
+        while True:
+            row, number, full, width = filling.fill(
+                self._fields, self._heap, sheet, row, answers, number
+            )
+            if full == placing.DONE:
+                found: list[int] = answers.tolist()
+                return found
+            if full == filling.NARROW:
+                self._widen(width)
+            else:
+                self._make_room(full, width)
 
     def clear(self, slot: int) -> None:
-        """Take the record of a slot away."""
-        offset, space, _ = self.state.slots[slot].tolist()
-        if space:
-            kernels.put(self._fields, slot, np.zeros(0), 0, 0)
-            self._free_records.setdefault(space, []).append(offset)
-        self.state.slots[slot] = 0
+        """Take the record of a slot away, and its flags."""
+        placing.clear(self._fields, self._heap, slot)
 
     def release(self, slot: int) -> None:
         """Give a slot back."""
@@ -187,6 +201,15 @@ class Screen:
         kernels.survey(self._fields, found, why)
         answers: list[int] = found.tolist()
         return answers
+
+    def depending(self, keys: Sequence[str]) -> list[int]:
+        """Return the slots whose records depend on any of these prices."""
+        marked = np.zeros(len(self.state.prices), dtype=np.int8)
+        marked[[self.row(key) for key in keys]] = 1
+        found = np.zeros(self._used_slots, dtype=np.int64)
+        count = filling.depending(self._fields, marked, found)
+        slots: list[int] = found[:count].tolist()
+        return slots
 
     def fence(self, slot: int, *, everything: bool) -> None:
         """Let every tick of its prices concern a slot, or none."""
@@ -232,13 +255,18 @@ class Screen:
         return self._ladders[int(self.state.book[part + layout.LADDER])]
 
     def place_ladder(self, ladder: Ladder) -> int:
-        """Return where a ladder stands in the tables: its levels, then the codes of its bands."""
+        """Return where a ladder stands in the tables: its levels, the codes of its bands, its silent level."""
+        seen = self._places.get(id(ladder))
+        if seen is not None:
+            return seen[0]
         key = ("ladder", ladder)
         known = self._tables.get(key)
         if known is None:
             codes = [float(Census.code(band)) for band in ladder.bands]
-            known = self._table(key, [float(len(ladder.floats)), *ladder.floats, *codes])
+            silent = -1.0 if ladder.silent is None else float(ladder.silent)
+            known = self._table(key, [float(len(ladder.floats)), *ladder.floats, *codes, silent])
             self._ladders[known] = ladder
+        self._places[id(ladder)] = known, ladder
         return known
 
     # -- inside -------------------------------------------------------------------------------
@@ -263,7 +291,14 @@ class Screen:
         self.state.tables[found : self._used_tables] = values
         return found
 
-    def _discounts(self, tiers: tuple[tuple[float, ...], ...], minimum: float) -> int:
+    def table(self, kind: str, values: list[float]) -> int:
+        """Return where a table of these values stands, made when it is new."""
+        key = (kind, *values)
+        known = self._tables.get(key)
+        return self._table(key, values) if known is None else known
+
+    def discounts(self, tiers: tuple[tuple[float, ...], ...], minimum: float) -> int:
+        """Return where discount tiers (up to, rate) stand, with the rate beyond them."""
         key = ("discounts", tiers, minimum)
         known = self._tables.get(key)
         if known is None:
@@ -271,29 +306,23 @@ class Screen:
             known = self._table(key, values)
         return known
 
-    def _borrows(self, tiers: tuple[tuple[float, ...], ...], _: float) -> int:
+    def borrows(self, tiers: tuple[tuple[float, ...], ...], _: float = 0.0) -> int:
+        """Return where borrow tiers (up to, initial, maintenance) stand."""
         key = ("borrows", tiers)
         known = self._tables.get(key)
         if known is None:
             known = self._table(key, [float(len(tiers)), *(x for tier in tiers for x in tier)])
         return known
 
-    def _offset(self, slot: int, length: int) -> tuple[int, int]:
-        """Return where a record of this length may lie, and how much room it has there."""
-        offset, space, _ = self.state.slots[slot].tolist()
-        if length <= space <= 2 * length + _STEP:
-            return offset, space
-        if space:
-            self._free_records.setdefault(space, []).append(offset)
-        space = -(-length // _STEP) * _STEP
-        free = self._free_records.get(space)
-        if free:
-            return free.pop(), space
-        offset = self._used_book
-        self._used_book += space
-        if self._used_book > len(self.state.book):
-            self._grow("book", least=self._used_book)
-        return offset, space
+    def _make_room(self, full: int, length: int) -> None:
+        """Let there be more of what a record of this length found full (`placing`)."""
+        if full == placing.FULL_BOOK:
+            self._grow("book", least=int(self._heap[placing.USED]) + length + placing.STEP)
+        elif full == placing.FULL_HEAP:
+            more = np.full(len(self._heap) + length // placing.STEP, -1, dtype=np.int64)
+            self._heap = np.concatenate([self._heap, more])
+        else:
+            self._grow_row(full)
 
     def _grow_row(self, row: int) -> None:
         """Give a row twice the places."""
@@ -307,17 +336,21 @@ class Screen:
             self._used_edges += tree.block(wanted)
             if self._used_edges > len(self.state.edges):
                 self._grow("edges", "owners", least=self._used_edges)
-        kernels.grow(self._fields, row, start, wanted)
+        placing.grow(self._fields, row, start, wanted)
         if room:
             self._free_blocks.setdefault(room, []).append(old)
 
     def _room_to_work(self, form: Form) -> None:
         """Let the scratch space be large enough for every part of a form."""
-        width = len(form.columns)
-        for part in (form, *(part for _, part in form.apart)):
-            width = max(width, len(part.holdings))
+        parts = (form, *(part for _, part in form.apart))
+        width = max(len(form.columns), len(parts), *(len(part.holdings) for part in parts))
         if width > self.state.work.shape[1]:
-            width *= 2
-            self._use(work=np.zeros((scratch.rows_for(width), width)))
-        if 2 + 2 * len(form.apart) > len(self.state.zones):
-            self._use(zones=np.zeros(4 + 4 * len(form.apart), dtype=np.int64))
+            self._widen(width)
+
+    def _widen(self, width: int) -> None:
+        """Let the scratch space be large enough for so many columns, holdings or parts."""
+        width *= 2
+        self._use(
+            work=np.zeros((scratch.rows_for(width), width)),
+            zones=np.zeros(2 * width, dtype=np.int64),
+        )

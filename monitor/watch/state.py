@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Codes", "Floats", "Numbers", "Owners", "State"]
+__all__ = [
+    "ALWAYS",
+    "BOXED",
+    "FLAGS",
+    "GUARDED",
+    "OFFSET",
+    "QUIET",
+    "SPACE",
+    "STANDS",
+    "UNSEEN",
+    "Codes",
+    "Fields",
+    "Floats",
+    "Numbers",
+    "Owners",
+    "State",
+]
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 Owners = NDArray[np.int32]
 Codes = NDArray[np.int8]
+Fields = tuple[Any, ...]
+"""The fields of a `State`."""
+
+OFFSET, SPACE, FLAGS = 0, 1, 2
+"""Of a slot."""
+UNSEEN, ALWAYS, QUIET, STANDS, BOXED, GUARDED = 1, 2, 4, 8, 16, 32
+"""Flags: its book or the rules changed and it was not looked at since; any tick of its prices concerns
+it; nothing is open, and only a ratio can ask for anything; it is known where it stands, and that its
+box was made there; it has no box, for something else guards it (`monitor.watch.guard`)."""
 
 
 class State(NamedTuple):

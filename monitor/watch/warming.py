@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from monitor.ladder import Ladder
-from monitor.watch import kernels, layout
+from monitor.watch import kernels, layout, rows
 from monitor.watch.exposures import NO_FLOOR, Debt, Form, Holding
 from monitor.watch.portfolio.warming import warm_portfolio
 from monitor.watch.screen import Screen
+from monitor.watch.state import Floats
 
 __all__ = ["warm"]
 
@@ -22,12 +23,21 @@ def warm() -> None:
     screen.price(row, 1.0)
     debt = Debt(0.0, 0.0, 0.0, 0.0, 0.0)
     coin = Holding(row, -1, 1.0, 1.0, debt, True, False, (), 1.0, 0.0, 0.0, (), 1.0, NO_FLOOR)
-    slot = screen.slot()  # the row has no places yet: `put` has it grow, and `attach` go on
+    slot = screen.slot()  # the row has no places yet: `put` has it grow
     screen.put(slot, Form(False, 0.0, ("warm",), (coin,), (), (), False, False, (row,)))
     for part in screen.parts(slot):
         screen.state.book[part + layout.LADDER] = screen.place_ladder(_LADDER)
     screen.look(slot, kernels.ONLY_BOX)
     screen.fence(slot, everything=True)
     screen.run(np.array([[row, 1.0]]))
+    screen.depending(["warm"])
+    screen.fill(_nothing(slot, screen.place_ladder(_LADDER)), 1)
     screen.release(slot)
     warm_portfolio()
+
+
+def _nothing(slot: int, ladder: int) -> Floats:
+    """Return a sheet with one account that holds nothing."""
+    sheet = np.zeros(rows.HEAD)
+    sheet[rows.LENGTH], sheet[rows.SLOT], sheet[rows.LADDER] = rows.HEAD, slot, ladder
+    return sheet

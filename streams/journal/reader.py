@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -26,8 +27,7 @@ _RECORDS_A_TURN = 2_000
 _NO_EPOCH = Epoch(-1, "")
 
 
-@dataclass(frozen=True, slots=True)
-class RecoveredAccount:
+class RecoveredAccount(NamedTuple):
     """The newest record of an account: where it stood, and what it said."""
 
     offset: int

@@ -73,7 +73,9 @@ class Folding:
         """Fold one event, or wait until that may be done."""
         self._ticking.events += 1
         idle = self._ticking.idle_polls
-        while self._fold([event], set(), idle):
+        while True:
+            if not self._fold([event], set(), idle):
+                return
             await asyncio.sleep(WAIT_SECONDS)
 
     def _fold(
@@ -147,9 +149,7 @@ class Folding:
             return math.inf  # the event clock has not begun
         return now + int(AHEAD_LIMIT_MS * engine.reference.policy.time_scale)
 
-    def _waits_for_ticks(
-        self, event: Received, ts: int, now: int, idle_since: int | None
-    ) -> bool:
+    def _waits_for_ticks(self, event: Received, ts: int, now: int, idle_since: int | None) -> bool:
         """Refuse an event whose `ts` is too far ahead of the clock. Raises Rejected.
 
         On the event clock a worker may be behind the ticks itself. So the event waits for ticks

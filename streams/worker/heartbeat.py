@@ -56,7 +56,7 @@ def heartbeat(
         accounts=engine.bands(),
         unpriced=len(unpriced),
         unpriced_accounts=tuple(unpriced[:NAMED_AT_MOST]),
-        out_of_sync=sum(1 for e in engine.entries.values() if e.out_of_sync),
+        out_of_sync=engine.watch.census.lost,
         stale_symbols=tuple(stale[:NAMED_AT_MOST]),
         held_ticks=engine.prices.held,
         dropped_ticks=engine.prices.dropped,

@@ -40,7 +40,7 @@ QUIET_LINGER_SECONDS = 0.05
 """How long a group without a command waits for more: only acknowledgements wait with it, and those
 are committed every half second."""
 ACCOUNTS_AT_ONCE = 64
-"""Examined together; a turn takes as many of these as fit into `TURN_SECONDS`."""
+"""Adopted or examined together; a turn takes as many of these as fit into `TURN_SECONDS`."""
 FLUSH_SHARE = 0.6
 """Of the session: how long a revocation may take to flush."""
 
@@ -235,7 +235,7 @@ class Ownership:
         """Take the accounts that the journal holds, in bounded turns (H-8); `states` is used up."""
         until = time.perf_counter() + TURN_SECONDS
         while states:
-            owned.adopt(states.pop(next(iter(states))))
+            owned.adopt([states.pop(name) for name in list(islice(states, ACCOUNTS_AT_ONCE))])
             if time.perf_counter() > until:
                 await asyncio.sleep(0)
                 until = time.perf_counter() + TURN_SECONDS
@@ -315,6 +315,11 @@ class Ownership:
                 if decision.commands:
                     self._runtime.meters.decided(decision, appended)
                 owned.take(decision, None, engine.now)
+
+    @property
+    def examining(self) -> bool:
+        """Whether accounts wait to be examined."""
+        return bool(self._to_examine)
 
     def examine_soon(self, account_ids: Sequence[str]) -> None:
         """Assess these accounts, a few at a turn."""

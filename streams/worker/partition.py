@@ -10,7 +10,6 @@ from typing import NamedTuple
 import structlog
 
 from monitor.engine import Decision, Engine
-from monitor.engine.resting import decode_stored
 from monitor.schema import PartitionSpan
 from streams.intake import Received
 from streams.journal import CommandOut, JournalError, PartitionWriter
@@ -83,13 +82,11 @@ class OwnedPartition:
 
     # -- recovery -----------------------------------------------------------------------------
 
-    def adopt(self, state: bytes) -> None:
-        """Take one account's state from the journal."""
-        stored = decode_stored(state)
-        for topic, offset in stored.account.offsets.items():
+    def adopt(self, states: Sequence[bytes]) -> None:
+        """Take accounts' states from the journal."""
+        folded = self._engine().adopt_all(states, self.number)
+        for topic, offset in folded.items():
             self.folded[topic] = max(self.folded.get(topic, -1), offset)
-        account, episode = stored.account, stored.episode
-        self._engine().adopt(account, episode, self.number, stored.isolated, kept=state)
 
     @property
     def caught_up(self) -> bool:
@@ -211,6 +208,7 @@ class OwnedPartition:
         account.held, account.gap_since, account.out_of_sync = [], None, True
         account.orders, account.ended, account.early_fills, account.seen = {}, {}, {}, {}
         entry.begin_anew()
+        self._engine().changed(entry)
         return entry.record()
 
     def acknowledge(self, events: Sequence[Received]) -> None:

@@ -226,7 +226,7 @@ class Worker:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             engine = self._runtime.engine
-            if engine is not None and engine.armed:
+            if engine is not None and engine.armed and not self._ownership.examining:
                 turns = 60 / SWEEPS_A_MINUTE / SWEEP_SECONDS
                 count = min(SWEPT_AT_ONCE, 1 + int(len(engine.entries) / turns))
                 missed = engine.missed_crossings

@@ -377,6 +377,20 @@ def test_a_deadline_that_was_hindered_is_met_afterwards() -> None:
     assert desk.due(1_000) == [f"a {REDUCED}"]
 
 
+def test_es_3_once_warned_the_band_follows_the_ratio_without_an_exact_look() -> None:
+    """Between the warning and its exit nothing is said; the engine looks again at the next level."""
+    desk = Desk({"a": long("8200")})
+    assert desk.tick(MARK, "59980") != []
+    entry = desk.engine.entries["a"]
+    assert desk.engine.band(entry) == "warning"
+    assessed = desk.engine.assessed
+    for price, band in (("60010", "normal"), ("59980", "warning"), ("60010", "normal")):
+        assert desk.tick(MARK, price) == []
+        assert desk.engine.band(entry) == band
+        assert desk.engine.bands() == {band: 1}
+    assert desk.engine.assessed == assessed
+
+
 # -- H-3: the sweep ---------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from monitor.engine import Engine
-from monitor.watch import compiled, kernels, warm
+from monitor.watch import compiled, filling, kernels, placing, warm
 from monitor.watch.compiled import HAS_NUMBA
 from tests.support.markets import Market, arm, reference, wild_account
 
@@ -66,9 +66,11 @@ def test_compiled_code_of_a_warmed_image_is_read_where_nothing_may_be_written(
 def test_after_warming_nothing_is_compiled_any_more() -> None:
     warm()
     entries = [
-        kernels.put,
-        kernels.attach,
-        kernels.grow,
+        filling.fill,
+        filling.depending,
+        placing.put,
+        placing.clear,
+        placing.grow,
         kernels.fence,
         kernels.survey,
         kernels.run,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from time import perf_counter_ns
 
 import numpy as np
@@ -22,6 +23,7 @@ from streams.bench.market import Tape, reference
 __all__ = ["PARTITION", "Probe", "read_books", "warm"]
 
 PARTITION = 0
+_AT_ONCE = 64
 _WARM_ACCOUNTS, _WARM_TICKS = 50, 100
 
 
@@ -61,11 +63,13 @@ class Probe(Engine):
 
     def load(self, states: Iterable[tuple[str, bytes]]) -> None:
         """Adopt accounts, arm their partition and look at each once, as after a claim."""
-        for _, state in states:
-            stored = decode_stored(state)
-            self.adopt(stored.account, stored.episode, PARTITION, stored.isolated, kept=state)
+        records = (state for _, state in states)
+        while part := list(islice(records, _AT_ONCE)):
+            self.adopt_all(part, PARTITION)
         self.armed.add(PARTITION)
-        self.examine(list(self.entries), Cause(kind="recovery", ts=self.now))
+        names, cause = iter(self.entries), Cause(kind="recovery", ts=self.now)
+        while looked_at := list(islice(names, _AT_ONCE)):
+            self.examine(looked_at, cause)
         self.reset()
 
     def reset(self) -> None:

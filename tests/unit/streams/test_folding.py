@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-import monitor.engine.engine
 import streams.journal
-from monitor.account import Account
+from monitor.account import Account, take
 from monitor.engine import Engine
 from monitor.escalation import Episode
 from monitor.reference import load_reference
@@ -175,14 +174,13 @@ async def test_h_4_a_defect_costs_one_event_and_no_other(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room.adopt("a", "bad", "z")
-    whole = monitor.engine.engine.take
 
     def broken(account: Account, *args: Any) -> Any:
         if account.account_id == "bad":
             raise ZeroDivisionError("a defect")
-        return whole(account, *args)
+        return take(account, *args)
 
-    monkeypatch.setattr(monitor.engine.engine, "take", broken)
+    monkeypatch.setattr("monitor.engine.engine.take", broken)
     events = [room.deposit(name, offset) for offset, name in enumerate(("a", "bad", "z"))]
     assert room.folding.take(events) == []
     # Acknowledged only once the dead letter is on its way from the journal, and in order.

@@ -81,7 +81,7 @@ def test_mr_3_the_journal_keeps_the_episodes_of_isolated_positions() -> None:
         Account("a", known=True), Episode(n=3), 0, {POSITION: Episode(n=2, open=True, sequence=7)}
     )
     state, _ = first.owned.snapshot("a")
-    second.owned.adopt(state)
+    second.owned.adopt([state])
     entry = second.engine.entries["a"]
     assert entry.isolated == {POSITION: Episode(n=2, open=True, sequence=7)}
     assert entry.episode == Episode(n=3)
@@ -90,7 +90,7 @@ def test_mr_3_the_journal_keeps_the_episodes_of_isolated_positions() -> None:
 
 def test_mr_3_a_record_from_before_isolated_positions_is_still_read() -> None:
     room = Room()
-    room.owned.adopt(b'{"account":{"account_id":"a","known":true},"episode":{}}')
+    room.owned.adopt([b'{"account":{"account_id":"a","known":true},"episode":{}}'])
     assert room.engine.entries["a"].isolated == {}
     assert b"isolated" not in room.owned.snapshot("a")[0]
 
@@ -98,7 +98,7 @@ def test_mr_3_a_record_from_before_isolated_positions_is_still_read() -> None:
 def test_es_2_an_account_given_up_never_counts_its_episodes_back() -> None:
     room = Room()
     room.engine.adopt(Account("a", known=True), Episode(n=3), 0, {POSITION: Episode(n=2)})
-    room.owned.adopt(room.owned.out_of_sync("a", "too large"))
+    room.owned.adopt([room.owned.out_of_sync("a", "too large")])
     assert room.engine.entries["a"].episode.n == 4
     assert room.engine.entries["a"].isolated[POSITION].n == 3
 
