@@ -3,5 +3,6 @@
 from monitor.engine.batch import TickBatch
 from monitor.engine.engine import Engine
 from monitor.engine.entry import Decision, Entry
+from monitor.engine.incoming import Incoming
 
-__all__ = ["Decision", "Engine", "Entry", "TickBatch"]
+__all__ = ["Decision", "Engine", "Entry", "Incoming", "TickBatch"]

@@ -11,6 +11,7 @@ from monitor.account.glance import Glance
 from monitor.engine.batch import TickBatch
 from monitor.engine.deciding import Deciding
 from monitor.engine.entry import NOT_KNOWN, Decision, Entry
+from monitor.engine.incoming import Incoming, Unsettled, cause_of, give_up, is_funding
 from monitor.engine.resting import Awake, Seen, Stored, decode_seen, decode_stored
 from monitor.engine.taking import Batch, Over, Taking
 from monitor.escalation import Episode, observe
@@ -19,9 +20,10 @@ from monitor.limits import Totals
 from monitor.margin import Figures, assess
 from monitor.prices import TickLike
 from monitor.reference import Reference
-from monitor.schema import AccountEvent, Cause, Fill, Order, Transfer
+from monitor.schema import AccountEvent, Cause
 from monitor.schema.commands import Band
 from monitor.watch import Standing
+from monitor.watch.census import Census
 
 __all__ = ["Engine"]
 
@@ -31,6 +33,7 @@ AT_ONCE = 1_024
 """Accounts compiled together when the rules change."""
 RETRY_MS = 1_000
 """When a deadline that could not be acted upon is looked at again; `time_scale` multiplies it."""
+_NORMAL = Census.code("normal")
 
 
 class Engine(Deciding):
@@ -163,32 +166,33 @@ class Engine(Deciding):
 
     def event(self, event: AccountEvent, source: EventSource, value: str, now: int) -> Decision:
         """Take one account event. Nothing is raised for what it contains."""
-        now = self.tick_over(now)
-        self.awake.trim()
-        entry = self.entries.get(event.account_id)
-        if entry is None:
-            entry = self.adopt(Account(event.account_id), Episode(), source.partition)
-        account = entry.account
-        observer = self.interest.observer(account, self.reference)
-        taken = take(account, event, source, value, self.reference, now, observer)
-        decision = Decision(account.account_id, entry.partition, refused=list(taken.refused))
-        decision.notices += observer.notices
-        if taken.outcome == "repeat" and not decision.notices:
-            return decision
-        decision.dirty = True
-        if entry.open:
-            for applied in taken.applied:
-                for episode in entry.episodes:
-                    observe(account, episode, applied)
-        self._set_timer(entry)
-        if taken.applied or decision.notices:
-            self.put(entry)
-            if not self._may_decide(entry):
-                self.watch.mute(entry.watched)  # arming its partition examines it again
-            elif not self.clear(entry):
-                funding = any(_is_funding(applied) for applied in taken.applied)  # IN-5
-                self._decide(entry, decision, _cause_of(event), now, funding=funding)
+        (decision,) = self.events([Incoming(event, source, value)], now)
         return decision
+
+    def events(self, batch: Iterable[Incoming], now: int) -> list[Decision]:
+        """Take account events in their order; return what came of each.
+
+        The watch is told of many accounts at once. What is decided is what would be if each event was
+        taken by itself: an account that changes again is looked at in between.
+        """
+        now = self.tick_over(now)
+        found: list[Decision] = []
+        unsettled: dict[str, Unsettled] = {}
+        for incoming in batch:
+            account_id = incoming.event.account_id
+            if account_id in unsettled:
+                self._settle(unsettled, now)
+            self.awake.trim()
+            entry = self.entries.get(account_id)
+            if entry is None:
+                entry = self.adopt(Account(account_id), Episode(), incoming.source.partition)
+            decision = Decision(account_id, entry.partition)
+            found.append(decision)
+            applied = self._fold(entry, incoming, decision, now)
+            if applied or decision.notices:
+                unsettled[account_id] = Unsettled(entry, decision, incoming.event, applied)
+        self._settle(unsettled, now)
+        return found
 
     def ticks(self, pairs: Iterable[tuple[TickLike, int]], now: int | None) -> list[Decision]:
         """Take ticks with their offsets, each a state of its own; `now` None: the event clock."""
@@ -293,6 +297,10 @@ class Engine(Deciding):
         """Return the band the account was last found in; None when it is unpriced."""
         return entry.watched.band
 
+    def is_marked(self, entry: Entry) -> bool:
+        """Say whether the account was last found below its normal band; for showing only."""
+        return bool(self.watch.census.codes[entry.watched.slot] > _NORMAL)
+
     def ratio(self, entry: Entry) -> float:
         """Return the account's ratio now, in floats: for showing, never for a decision."""
         self.watch.look(entry.watched)
@@ -331,6 +339,70 @@ class Engine(Deciding):
         self.awake.trim()
         return list(dict.fromkeys(named + again))
 
+    def _fold(
+        self, entry: Entry, incoming: Incoming, decision: Decision, now: int
+    ) -> tuple[AccountEvent, ...]:
+        """Take an event into the book; return the events that changed it."""
+        account = entry.account
+        observer = self.interest.observer(account, self.reference)
+        seq = account.account_seq
+        try:
+            taken = take(account, *incoming, self.reference, now, observer)
+        # One bad account never stops the others (H-4), whatever it is that is wrong with it.
+        except Exception as error:  # noqa: BLE001
+            decision.defect, decision.dirty = error, True
+            decision.refused.append(give_up(account, incoming, seq, now, repr(error)))
+            decision.notices += observer.notices
+            return ()
+        decision.refused += taken.refused
+        decision.notices += observer.notices
+        if taken.outcome == "repeat" and not decision.notices:
+            return ()
+        decision.dirty = True
+        if entry.open:
+            for applied in taken.applied:
+                for episode in entry.episodes:
+                    observe(account, episode, applied)
+        self._set_timer(entry)
+        return taken.applied
+
+    def _settle(self, unsettled: dict[str, Unsettled], now: int) -> None:
+        """Look at the accounts whose books changed, in the order in which they did; leave none."""
+        if not unsettled:
+            return
+        waiting = list(unsettled.values())
+        unsettled.clear()
+        try:
+            looked = self._look(waiting)
+        # Which of them it is shows when each is looked at by itself (H-4).
+        except Exception:  # noqa: BLE001
+            looked = [one for one in waiting if self._looks_alone(one)]
+        for entry, decision, event, applied in looked:
+            self._decide(entry, decision, cause_of(event), now, funding=is_funding(applied))
+
+    def _look(self, waiting: Sequence[Unsettled]) -> list[Unsettled]:
+        """Tell the watch of changed books; return those that floats do not clear."""
+        entries = [one.entry for one in waiting]
+        self.put_all(entries)
+        unclear = {entry.account_id for entry in self._uncleared(entries)}
+        return [one for one in waiting if one.entry.account_id in unclear]
+
+    def _looks_alone(self, one: Unsettled) -> bool:
+        """Do the same with one account; false also where a defect keeps it from being looked at."""
+        try:
+            return bool(self._look([one]))
+        except Exception as error:  # noqa: BLE001 - H-4
+            self._give_up(one.entry, one.decision, error)
+            return False
+
+    def _give_up(self, entry: Entry, decision: Decision, error: Exception) -> None:
+        """H-4: keep an account that cannot be looked at from stopping others; its book stands."""
+        entry.account.out_of_sync = True
+        if entry.open:
+            entry.begin_anew()
+        self.watch.mute(entry.watched)
+        decision.defect, decision.dirty = error, True
+
     def _uncleared(self, entries: Sequence[Entry]) -> list[Entry]:
         """Return those that floats do not clear; who may not be decided on is muted."""
         decidable = []
@@ -357,7 +429,11 @@ class Engine(Deciding):
         """Decide in decimals where that is allowed; return where the account stood before."""
         if not self._may_decide(entry):
             return None
-        stood = self.decide(entry, decision, cause, now, funding=funding)
+        try:
+            stood = self.decide(entry, decision, cause, now, funding=funding)
+        except Exception as error:  # noqa: BLE001 - one bad account never stops the others (H-4)
+            self._give_up(entry, decision, error)
+            stood = None
         if decision.dirty:
             self._set_timer(entry)
         return stood
@@ -423,17 +499,3 @@ class Engine(Deciding):
         if deadline is not None and deadline != entry.deadline:
             heapq.heappush(self._timers, (deadline, entry.account_id))
         entry.deadline = deadline
-
-
-def _is_funding(event: AccountEvent) -> bool:
-    return isinstance(event, Transfer) and event.kind == "funding"
-
-
-def _cause_of(event: AccountEvent) -> Cause:
-    if isinstance(event, Fill):
-        return Cause(kind="fill", id=event.fill_id, ts=event.ts)
-    if isinstance(event, Order):
-        return Cause(kind="order", id=event.order_id, ts=event.ts)
-    if isinstance(event, Transfer):
-        return Cause(kind="transfer", id=event.transfer_id, ts=event.ts)
-    return Cause(kind="account", id=event.account_id, ts=event.ts)

@@ -217,3 +217,5 @@ class Decision:
     notices: list[InterestNotice] = field(default_factory=list)
     """IN-6: accruals and deductions, in order; they go out with the record."""
     dirty: bool = False
+    defect: Exception | None = None
+    """H-4: what kept the account from being looked at; it is out of sync then."""

@@ -25,8 +25,8 @@ __all__ = [
     "encode_stored",
 ]
 
-AWAKE_AT_MOST = 4_096
-"""Accounts that stay decoded: 20 MB, and enough that an account is not decoded again for each event
+AWAKE_AT_MOST = 16_384
+"""Accounts that stay decoded: 80 MB, and enough that an account is not decoded again for each event
 of a burst, nor for each of the readers that follow an event (totals, Redis)."""
 
 

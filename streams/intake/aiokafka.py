@@ -159,25 +159,19 @@ class AiokafkaIntake:
             )
             # Nothing awaits between the consumer's buffer and here: the batch is this generation's.
             generation = self.generation
-            for place, records in [(self._places[at], found) for at, found in batches.items()]:
-                if generation != self.generation:
-                    break  # let go of since the last turn
-                at = place.at
-                events = [
+            places, events = [], list[Received]()
+            for at, records in batches.items():
+                place = self._places[at]
+                places.append(place)
+                place.hand_over([r.offset for r in records])
+                topic, number = at
+                events += [
                     Received(
-                        at.topic,
-                        at.partition,
-                        r.offset,
-                        r.key,
-                        r.value,
-                        r.timestamp,
-                        generation,
-                        place,
+                        topic, number, r.offset, r.key, r.value, r.timestamp, generation, place
                     )
                     for r in records
                 ]
-                place.hand_over(r.offset for r in records)
-                await self._take(handler, place, events)
+            await self._take(handler, places, events)
 
     def _flowing(self) -> tuple[list[TopicPartition] | None, int]:
         """Return which partitions to read from (None: all), and for how long (ms) at the most."""
@@ -187,19 +181,26 @@ class AiokafkaIntake:
         # Whoever is through must not wait for the others to bring something.
         return [place.at for place in places if place.waiting is None], int(1000 * WAIT_SECONDS)
 
-    async def _take(self, handler: Handler, place: Place, events: list[Received]) -> None:
+    async def _take(
+        self, handler: Handler, places: Sequence[Place], events: Sequence[Received]
+    ) -> None:
         """Hand over a batch; what cannot be taken at once waits without the other partitions."""
-        while events:
-            taken = handler.take(events)
+        before = len(events) + 1
+        while events and len(events) < before:
+            before = len(events)
+            events = handler.take(events)
             await asyncio.sleep(0)  # H-8: a turn is over
-            events = events[taken:]
-            full = place.unacknowledged > UNACKNOWLEDGED
-            if (events and not taken) or (full and not events):
-                work = self._wait(handler, place, events)
+        left: dict[Place, list[Received]] = {}
+        for event in events:
+            left.setdefault(event.token, []).append(event)
+        for place in places:
+            if self._places.get(place.at) is not place:
+                continue  # let go of since the last turn
+            if place in left or place.unacknowledged > UNACKNOWLEDGED:
+                work = self._wait(handler, place, left.get(place, []))
                 place.waiting = self._begin(f"wait {place.at.topic}-{place.at.partition}", work)
-                return
 
-    async def _wait(self, handler: Handler, place: Place, events: list[Received]) -> None:
+    async def _wait(self, handler: Handler, place: Place, events: Sequence[Received]) -> None:
         """Hand over what has to wait, and let the journal come after."""
         await hand_over(handler, events)
         while self._places.get(place.at) is place:

@@ -46,10 +46,10 @@ class Handler(Protocol):
     async def revoked(self) -> None:
         """Own nothing any more: make durable, acknowledge and let go before this returns."""
 
-    def take(self, events: Sequence[Received]) -> int:
-        """Take records, in the order of each partition, until one must wait or a turn is over.
+    def take(self, events: Sequence[Received]) -> Sequence[Received]:
+        """Take records in the order of each partition until a turn is over; return what is left.
 
-        Return how many were taken.
+        Of a partition with a record that must wait all that follow it are left; others go on.
         """
 
     async def received(self, event: Received) -> None:
@@ -84,12 +84,11 @@ class Intake(Protocol):
 
 async def hand_over(handler: Handler, events: Sequence[Received]) -> None:
     """Hand over records in their order, and return when the last is taken."""
-    taken = handler.take(events)
-    while taken < len(events):
+    left = handler.take(events)
+    while left:
         await asyncio.sleep(0)  # H-8: a turn is over
-        await handler.received(events[taken])
-        taken += 1
-        taken += handler.take(events[taken:])
+        await handler.received(left[0])
+        left = handler.take(left[1:])
 
 
 def owned_alike(places: Iterable[tuple[str, int]], topics: Collection[str]) -> frozenset[int]:

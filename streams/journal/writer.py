@@ -167,15 +167,18 @@ class PartitionWriter(Generic[EventT]):
         """
         if self.lost is not None:
             return
-        account_key(account_id)
+        events = self._dirty.get(account_id)
+        if events is None:
+            account_key(account_id)
         if event is not None:
             self._events.add(event)
-        events = self._dirty.setdefault(account_id, [])
+        if events is None:
+            events = self._dirty[account_id] = []
+            self._stir()
         if event is not None:
             events.append(event)
         if urgent:
             self._urgent.set()
-        self._stir()
 
     def settle(self, event: EventT) -> None:
         """Say that an event changed nothing (a repeat); it is acknowledged in its turn."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 from monitor.account import EventSource, Rejected, decode
+from monitor.engine import Engine, Incoming
 from streams.dead_letters import BadRecord
 from streams.intake import Intake, Received
 from streams.ticks import AHEAD_LIMIT_MS
@@ -24,6 +26,20 @@ FRESH_MS = 1_000
 LAG_LIMIT_MS = 10_000
 """H-6: a partition whose records come so late, by the broker's clock, is not ready."""
 WAIT_SECONDS = 0.01
+EVENTS_AT_ONCE = 64
+"""Folded in one step, before it is asked whether the turn is over (H-8)."""
+
+_Place = tuple[str, int]
+"""Topic and partition."""
+
+
+class _Folded(NamedTuple):
+    """A record that is taken; `reason`: why it is a dead letter, None: the engine has it."""
+
+    owned: OwnedPartition
+    event: Received
+    topic: str
+    reason: str | None
 
 
 class Folding:
@@ -35,86 +51,112 @@ class Folding:
         self._runtime, self._ownership = runtime, ownership
         self._ticking, self._intake = ticking, intake
 
-    def take(self, events: Sequence[Received]) -> int:
-        """Fold events in their order until one has to wait or a turn is over (H-8); return how many.
+    def take(self, events: Sequence[Received]) -> list[Received]:
+        """Fold events in the order of each partition until a turn is over (H-8); return what is left.
 
-        A batch that flows costs no coroutine an event. What is left goes to `received`, one by one.
+        A partition that has to wait keeps no other one. What flows costs no coroutine an event.
         """
-        taken = 0
         until = time.perf_counter() + TURN_SECONDS
-        for event in events:
-            if not self._fold(event, None):
-                break
-            taken += 1
+        waiting: set[_Place] = set()
+        left: list[Received] = []
+        begin = 0
+        while begin < len(events):
+            left += self._fold(events[begin : begin + EVENTS_AT_ONCE], waiting, None)
+            begin += EVENTS_AT_ONCE
             if time.perf_counter() > until:
                 break
-        self._ticking.events += taken
-        return taken
+        left += events[begin:]
+        self._ticking.events += len(events) - len(left)
+        return left
 
     async def received(self, event: Received) -> None:
         """Fold one event, or wait until that may be done."""
         self._ticking.events += 1
         idle = self._ticking.idle_polls
         while True:
-            if self._fold(event, idle):
+            if not self._fold([event], set(), idle):
                 return
             await asyncio.sleep(WAIT_SECONDS)
 
-    def _fold(self, event: Received, idle_since: int | None) -> bool:
-        """Fold one event in one step with its decision; False if it has to wait.
+    def _fold(
+        self, events: Sequence[Received], waiting: set[_Place], idle_since: int | None
+    ) -> list[Received]:
+        """Fold events in one step with their decisions; return those that have to wait.
 
-        `idle_since`: the ticks' idle polls when the event began to wait, None if it has not.
+        `waiting`: where what comes later has to wait too; added to. `idle_since`: the ticks' idle
+        polls when the events began to wait, None if they have not.
         """
-        if event.generation != self._intake.generation:
-            return True  # it belongs to the past
-        owned = self._ownership.partitions.get(event.partition)
         engine = self._runtime.engine
-        if owned is None or engine is None or not owned.open.is_set():
-            return False
-        topic = self._runtime.topics.bare(event.topic)
-        if event.offset <= owned.folded_here.get(topic, -1):
-            return True
-        try:
-            decoded, text = self._decoded(event, topic)
-            if self._waits_for_ticks(event, decoded.ts, idle_since):
-                return False
-        except (Rejected, UnicodeDecodeError) as error:
+        if engine is None:
+            return list(events)
+        now = self._runtime.now()
+        horizon = self._horizon(engine, now)
+        generation, partitions = self._intake.generation, self._ownership.partitions
+        left: list[Received] = []
+        folded: list[_Folded] = []
+        incoming: list[Incoming] = []
+        for event in events:
+            if event.generation != generation:
+                continue  # it belongs to the past
+            place = event.topic, event.partition
+            owned = partitions.get(event.partition)
+            if owned is None or not owned.open.is_set() or place in waiting:
+                waiting.add(place)
+                left.append(event)
+                continue
+            topic = self._runtime.topics.bare(event.topic)
+            if event.offset <= owned.folded_here.get(topic, -1):
+                continue
+            reason = None
+            try:
+                found = _decoded(event, topic)
+                ts = found.event.ts
+                if ts > horizon and self._waits_for_ticks(event, ts, now, idle_since):
+                    waiting.add(place)
+                    left.append(event)
+                    continue
+                incoming.append(found)
+            except (Rejected, UnicodeDecodeError) as error:
+                reason = str(error)
             owned.folded_here[topic] = event.offset
-            self._refuse(owned, event, str(error))
-        else:
-            owned.folded_here[topic] = event.offset
-            source = EventSource(topic, event.partition, event.offset)
-            decision = engine.event(decoded, source, text, self._runtime.now())
-            if decision.commands:
-                self._runtime.meters.decided(decision, event.timestamp)
-            owned.take(decision, event, engine.now)
-        owned.folded[topic] = max(owned.folded.get(topic, -1), event.offset)
-        self._follow_lag(owned, event)
-        return True
+            folded.append(_Folded(owned, event, topic, reason))
+        self._take_folded(engine, folded, incoming, now)
+        return left
 
-    def _decoded(self, event: Received, topic: str) -> tuple[Any, str]:
-        """Decode and check what needs no book. Raises Rejected or UnicodeDecodeError."""
-        text = (event.value or b"").decode()
-        decoded = decode(topic, text)
-        if event.key != decoded.account_id.encode():
-            raise Rejected(f"key {event.key!r} is not the account_id {decoded.account_id}")
-        return decoded, text
+    def _take_folded(
+        self, engine: Engine, folded: Sequence[_Folded], incoming: Sequence[Incoming], now: int
+    ) -> None:
+        """Hand what the engine says of each event, and every dead letter, to the writers in order."""
+        decisions = iter(engine.events(incoming, now))
+        last: dict[_Place, _Folded] = {}
+        for one in folded:
+            owned, event, topic, reason = one
+            if reason is not None:
+                self._refuse(owned, event, reason)
+            else:
+                decision = next(decisions)
+                if decision.commands:
+                    self._runtime.meters.decided(decision, event.timestamp)
+                owned.take(decision, event, engine.now)
+            last[topic, event.partition] = one
+        for owned, event, topic, _ in last.values():
+            owned.folded[topic] = max(owned.folded.get(topic, -1), event.offset)
+            self._follow_lag(owned, event, topic)
 
-    def _waits_for_ticks(self, event: Received, ts: int, idle_since: int | None) -> bool:
-        """Refuse a `ts` too far ahead of the clock; `time_scale` multiplies the limit.
+    def _horizon(self, engine: Engine, now: int) -> float:
+        """Return up to which `ts` an event need not wait for the clock; `time_scale` multiplies it."""
+        if self._runtime.settings.clock != "wall" and self._ticking.last_ts is None:
+            return math.inf  # the event clock has not begun
+        return now + int(AHEAD_LIMIT_MS * engine.reference.policy.time_scale)
+
+    def _waits_for_ticks(self, event: Received, ts: int, now: int, idle_since: int | None) -> bool:
+        """Refuse an event whose `ts` is too far ahead of the clock. Raises Rejected.
 
         On the event clock a worker may be behind the ticks itself. So the event waits for ticks
         that were appended after it; where none come any more, for two polls without any.
-        Raises Rejected.
         """
-        runtime, ticking = self._runtime, self._ticking
-        on_wall_clock = runtime.settings.clock == "wall"
-        if not on_wall_clock and ticking.last_ts is None:
-            return False  # the event clock has not begun
-        now = runtime.now()
-        limit = int(AHEAD_LIMIT_MS * runtime.present_engine().reference.policy.time_scale)
-        if ts <= now + limit:
-            return False
+        ticking = self._ticking
+        on_wall_clock = self._runtime.settings.clock == "wall"
         idle = idle_since is not None and ticking.idle_polls >= idle_since + 2
         if on_wall_clock or idle or ticking.appended_until >= event.timestamp:
             raise Rejected(f"ts: {ts} is {ts - now} ms ahead of the clock")
@@ -128,13 +170,21 @@ class Folding:
         letter = letter_out(bad, self._runtime.topics, self._runtime.now(), None)
         owned.writer.dead_letter(event, letter)
 
-    def _follow_lag(self, owned: OwnedPartition, event: Received) -> None:
+    def _follow_lag(self, owned: OwnedPartition, event: Received, topic: str) -> None:
         """H-6: arm when caught up; not ready while records come late by wall time."""
         late = wall() - event.timestamp
-        topic = self._runtime.topics.bare(event.topic)
         owned.fresh[topic] = late < FRESH_MS or not self._intake.behind(event)
         if self._ownership.is_armed(owned):
             if late > LAG_LIMIT_MS and not owned.fresh[topic]:
                 self._ownership.catch_up(owned, f"account topics lag by {late} ms")
         elif owned.caught_up:
             self._ownership.arm(owned)
+
+
+def _decoded(event: Received, topic: str) -> Incoming:
+    """Decode and check what needs no book. Raises Rejected or UnicodeDecodeError."""
+    text = (event.value or b"").decode()
+    decoded = decode(topic, text)
+    if event.key != decoded.account_id.encode():
+        raise Rejected(f"key {event.key!r} is not the account_id {decoded.account_id}")
+    return Incoming(decoded, EventSource(topic, event.partition, event.offset), text)

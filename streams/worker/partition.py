@@ -110,20 +110,28 @@ class OwnedPartition:
         writer = self.writer
         if writer is None:
             return
-        out = [notice_out(notice, self._topics) for notice in decision.notices]
-        out += [command_out(command, self._topics) for command in decision.commands]
-        self.dead_letters += len(decision.refused)
-        out += [
-            refusal_out(refusal, decision.account_id, self._topics, now)
-            for refusal in decision.refused
-        ]
-        if out:
-            self._outbox.setdefault(decision.account_id, []).extend(out)
-        if out or decision.dirty:
-            writer.mark(decision.account_id, event, urgent=bool(out))
+        account_id = decision.account_id
+        if decision.defect is not None:
+            log.error("account_defect", account_id=account_id, exc_info=decision.defect)
+        speaks = bool(decision.commands or decision.notices or decision.refused)
+        if speaks:
+            self._outbox.setdefault(account_id, []).extend(self._words(decision, now))
+        if speaks or decision.dirty:
+            writer.mark(account_id, event, urgent=speaks)
             self._changed(decision)
         elif event is not None:
             writer.settle(event)
+
+    def _words(self, decision: Decision, now: int) -> list[CommandOut]:
+        """Return all that a decision has to say, in its order."""
+        topics = self._topics
+        out = [notice_out(notice, topics) for notice in decision.notices]
+        out += [command_out(command, topics) for command in decision.commands]
+        self.dead_letters += len(decision.refused)
+        out += [
+            refusal_out(refusal, decision.account_id, topics, now) for refusal in decision.refused
+        ]
+        return out
 
     @property
     def outbox(self) -> int:

@@ -214,4 +214,4 @@ class ShownOutlet(Outlet):
 
 
 def _urgent(engine: Engine, entry: Entry) -> bool:
-    return entry.open or engine.band(entry) not in (None, "normal")
+    return entry.open or engine.is_marked(entry)

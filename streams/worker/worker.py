@@ -204,8 +204,8 @@ class Worker:
             await self._beat()
         self._ownership.release()
 
-    def take(self, events: Sequence[Received]) -> int:
-        """Fold events as far as none has to wait; return how many."""
+    def take(self, events: Sequence[Received]) -> list[Received]:
+        """Fold events as far as none has to wait; return what is left."""
         return self._folding.take(events)
 
     async def received(self, event: Received) -> None:

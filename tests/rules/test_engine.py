@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.account import Account, EventSource
-from monitor.engine import Decision, Engine
+from monitor.engine import Decision, Engine, Incoming
 from monitor.escalation import Episode
 from monitor.reference import Reference, load_reference
 from monitor.schema import Cause, Command, OrderCancel, Reduction, Tick
@@ -82,12 +82,16 @@ class Desk:
         self.now += later_ms
         return self._heard(self.engine.due(self.now))
 
-    def send(self, account_id: str, topic: str, **message: Any) -> Decision:
+    def made(self, account_id: str, topic: str, **message: Any) -> Incoming:
+        """Return an event as it comes at the next offset."""
         self._offset += 1
         made = Book(self.engine.reference, account_id)
         event = made.event(topic, **{"ts": self.now, **message})
-        source = EventSource(topic, 0, self._offset)
-        decision = self.engine.event(event, source, event.model_dump_json(), self.now)
+        return Incoming(event, EventSource(topic, 0, self._offset), event.model_dump_json())
+
+    def send(self, account_id: str, topic: str, **message: Any) -> Decision:
+        incoming = self.made(account_id, topic, **message)
+        decision = self.engine.event(*incoming, self.now)
         self._heard([decision])
         return decision
 

@@ -403,18 +403,18 @@ _MUTATIONS = [
         '''        """
         if self.lost is not None:
             return
-        account_key(account_id)
+        events = self._dirty.get(account_id)
 ''',
         '''        """
-        account_key(account_id)
+        events = self._dirty.get(account_id)
 ''',
         a_drop_releases_every_event,
     ),
     Mutation(
         "what is urgent waits with the rest",
         "writer",
-        "            self._urgent.set()\n        self._stir()\n\n    def settle",
-        "            pass\n        self._stir()\n\n    def settle",
+        "            self._urgent.set()\n\n    def settle",
+        "            pass\n\n    def settle",
         a_quiet_group_waits_for_more,
     ),
     Mutation(
