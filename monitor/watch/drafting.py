@@ -17,7 +17,7 @@ from monitor.watch.compiled import compiled
 from monitor.watch.exposures import NO_FLOOR
 from monitor.watch.state import Floats, Numbers
 
-__all__ = ["UNTOLD", "Draft", "draft_of", "make_draft", "new_draft"]
+__all__ = ["UNTOLD", "Draft", "length_at_most", "make_draft", "new_draft"]
 
 UNTOLD = -1
 """Floats cannot tell."""
@@ -38,30 +38,21 @@ class Draft(NamedTuple):
     columns: Numbers
 
 
-@compiled
-def new_draft(length: int, columns: int) -> Draft:
-    """Return a draft with room for records so long, and for so many holdings and columns."""
-    return Draft(
-        np.empty(length),
-        np.empty(columns, np.int64),
-        np.empty(columns, np.int64),
-        np.empty(columns, np.int64),
-        np.empty(columns, np.int64),
-    )
+def new_draft(length: int = 512) -> Draft:
+    """Return a draft with room for records so long, and for the holdings and columns in them."""
+    places = [np.empty(length // at.COLUMN, np.int64) for _ in range(len(Draft._fields) - 1)]
+    return Draft(np.empty(length), *places)
 
 
 @compiled
-def draft_of(sheet: Floats, row: int, draft: Draft) -> Draft:
-    """Return a draft with room for a row's account: the one given, or a larger one."""
+def length_at_most(sheet: Floats, row: int) -> int:
+    """Return how long the record of a row's account may become."""
     balances, positions = int(sheet[row + of.BALANCES]), int(sheet[row + of.POSITIONS])
     apart = int(sheet[row + of.APART])
     holdings = balances + positions
     columns = 2 * holdings + positions + 5 * apart
     length = at.HEAD + columns * at.COLUMN + (1 + apart) * at.PART
-    length += (holdings + 2 * apart) * at.HOLDING + (positions + apart) * at.LEG
-    if length <= len(draft.record) and columns <= len(draft.columns):
-        return draft
-    return new_draft(2 * length, 2 * columns)
+    return length + (holdings + 2 * apart) * at.HOLDING + (positions + apart) * at.LEG
 
 
 @compiled

@@ -6,7 +6,7 @@ from monitor.watch import layout as at
 from monitor.watch import rows as of
 from monitor.watch.census import Census
 from monitor.watch.compiled import compiled
-from monitor.watch.drafting import UNTOLD, draft_of, make_draft, new_draft
+from monitor.watch.drafting import UNTOLD, Draft, length_at_most, make_draft
 from monitor.watch.placing import DONE, place_record
 from monitor.watch.state import (
     ALWAYS,
@@ -25,15 +25,13 @@ from monitor.watch.state import (
     State,
 )
 
-__all__ = ["APART", "NARROW", "PLACED", "UNPRICED", "depending", "fill"]
+__all__ = ["APART", "NARROW", "PLACED", "SCANT", "UNPRICED", "depending", "fill"]
 
 PLACED, UNPRICED, APART = 0, 1, 2
 """What came of an account: it has its record; a price is missing; floats cannot tell its record."""
-NARROW = -4
-"""The scratch space is too small for an account; beside `placing.FULL_BOOK` …"""
+NARROW, SCANT = -4, -5
+"""The scratch space, or the draft, is too small for an account; beside `placing.FULL_BOOK` …"""
 _UNASSESSED = Census.code("unassessed")
-_LENGTH, _COLUMNS = 512, 32
-"""What a draft has room for at first: enough for most accounts, and little to ask memory for."""
 
 
 @compiled
@@ -87,18 +85,25 @@ def _flags(s: State, slot: int, sheet: Floats, row: int) -> None:
 
 @compiled
 def fill(
-    fields: Fields, heap: Numbers, sheet: Floats, row: int, answers: Numbers, number: int
+    fields: Fields,
+    heap: Numbers,
+    draft: Draft,
+    sheet: Floats,
+    row: int,
+    answers: Numbers,
+    number: int,
 ) -> tuple[int, int, int, int]:
     """Put the accounts of a sheet from one row on, the `number`-th; no price concerns them before a look.
 
     `answers` gets what came of each. Returns (row and number it stopped at, what is full or `DONE`, how
-    wide scratch space must be or how long the record is that found no room).
+    wide scratch space must be or how long the record is that found no room, or no draft).
     """
     s = State(*fields)
-    draft = new_draft(_LENGTH, _COLUMNS)
     while row < len(sheet):
         slot = int(sheet[row + of.SLOT])
-        draft = draft_of(sheet, row, draft)
+        most = length_at_most(sheet, row)
+        if most > len(draft.record):
+            return row, number, SCANT, most
         length = make_draft(s.tables, sheet, row, draft)
         if length == UNTOLD:
             answers[number] = APART

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.ladder import Ladder
+from monitor.watch import drafting, filling, kernels, layout, placing, scratch, tracks
 from monitor.watch import edges as tree
-from monitor.watch import filling, kernels, layout, placing, scratch, tracks
 from monitor.watch.census import Census
 from monitor.watch.exposures import Form
 from monitor.watch.layout import pack
@@ -100,6 +100,7 @@ class Screen:
         )
         self._use()
         self._one = np.zeros(1, dtype=np.int64)
+        self._draft = drafting.new_draft()
         self._heap = np.full(64, -1, dtype=np.int64)
         self._heap[placing.USED] = 0
         self._used_edges = self._used_tables = self._used_slots = 0
@@ -200,12 +201,14 @@ class Screen:
         row = number = 0
         while True:
             row, number, full, width = filling.fill(
-                self._fields, self._heap, sheet, row, answers, number
+                self._fields, self._heap, self._draft, sheet, row, answers, number
             )
             if full == placing.DONE:
                 found: list[int] = answers.tolist()
                 return found
-            if full == filling.NARROW:
+            if full == filling.SCANT:
+                self._draft = drafting.new_draft(2 * width)
+            elif full == filling.NARROW:
                 self._widen(width)
             else:
                 self._make_room(full, width)
