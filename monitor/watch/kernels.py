@@ -255,13 +255,30 @@ def _look(s: State, slot: int, why: int) -> int:
     _guard(s, slot, record, near, sure and not always)
     if not sure or always:
         return SURE if sure else UNSURE
-    if same and standing and why != EVENT:
+    if why == ONLY_BOX:
+        if standing and _is_where_it_stood(book, s.zones, record, columns):
+            s.slots[slot, FLAGS] |= BOXED
+        return SURE
+    if why == TICK and same and standing:
         _note(s, slot, record, columns)
-        return CLEARED if why == TICK else SURE
-    if why == ONLY_BOX or flags & QUIET == 0 or not above:
+        return CLEARED
+    if flags & QUIET == 0 or not above:
         return SURE
     _note(s, slot, record, columns)
     return CLEARED
+
+
+@compiled
+def _is_where_it_stood(book: Floats, zones: Numbers, record: int, columns: int) -> bool:
+    """Say whether the box just made is that of the very zones where an account stands."""
+    part = record + at.HEAD + columns * at.COLUMN
+    for number in range(int(book[record + at.PARTS])):
+        if book[part + at.ZONE] != zones[2 * number]:
+            return False
+        if (book[part + at.SHORT] > 0.0) != (zones[2 * number + 1] > 0):
+            return False
+        part += int(book[part + at.LENGTH])
+    return True
 
 
 @compiled
@@ -294,7 +311,7 @@ def refresh(fields: Fields, first: int, count: int) -> None:
     """Look again at tracked accounts, `count` numbers from `first` on, whom no tick concerned for long."""
     s = State(*fields)
     for number in range(first, min(first + count, s.pulse[tracks.USED])):
-        slot = s.tracked[number]
+        slot = int(s.tracked[number])  # one kind of whole number, or all is compiled twice
         if slot < 0:
             continue
         record = s.slots[slot, OFFSET]
