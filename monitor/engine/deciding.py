@@ -63,6 +63,8 @@ class Deciding:
             self.reference,
             self.prices,
         )
+        for entry, _ in read:
+            entry.reference = self.reference
         for place in left:
             entry = read[place][0]
             self.watch.put(entry.read(), self.reference, self.prices)

@@ -132,19 +132,11 @@ class Engine(Deciding):
         return bool(owned)
 
     def use(self, reference: Reference) -> None:
-        """Switch to another reference set; every account must be examined afterwards."""
+        """Switch to another reference set; every account must be examined afterwards.
+
+        That may take turns (H-8): until then boxes of the last set guard it, and whatever is decided is by this one.
+        """
         super().use(reference)
-        entries = iter(self.entries.values())
-        while part := list(islice(entries, AT_ONCE)):
-            self.awake.trim()
-            read = [(entry, entry.glance()) for entry in part if entry.known]
-            for entry, account in read:
-                if entry.open or account.gap_since is not None:
-                    entry.interest_at = NOT_KNOWN
-                else:
-                    entry.interest_at = self.interest.scheduled(account, reference)
-                    entry.deadline = None  # it was its interest's
-            self.put_read(read)
 
     def use_totals(self, totals: Totals | None) -> list[str]:
         """Take the totals that BL-2 and BL-3 go by; return the accounts to be examined for OC-3."""
@@ -251,6 +243,8 @@ class Engine(Deciding):
         """
         known = (self.entries.get(account_id) for account_id in account_ids)
         entries = dict.fromkeys(entry for entry in known if entry is not None)
+        self.awake.trim()
+        self._renew(list(entries))
         asked = set(entries if screened else self._uncleared(list(entries)))
         found = []
         for entry in entries:
@@ -278,7 +272,8 @@ class Engine(Deciding):
             if entry is None or not self._may_decide(entry):
                 continue
             self.awake.trim()
-            believed = None if entry.watched.unseen else entry.watched.standing
+            seen = entry.reference is self.reference and not entry.watched.unseen
+            believed = entry.watched.standing if seen else None
             decision = Decision(account_id, entry.partition)
             stood = self._decide(entry, decision, Cause(kind="sweep", ts=now), now)
             if believed is not None and stood is not None and stood != believed:
@@ -338,6 +333,19 @@ class Engine(Deciding):
         self.put_all([self.entries[account_id] for account_id in dict.fromkeys(again)])
         self.awake.trim()
         return list(dict.fromkeys(named + again))
+
+    def _renew(self, entries: Sequence[Entry]) -> None:
+        """Put accounts again that were put under another reference set."""
+        behind = [entry for entry in entries if entry.reference is not self.reference]
+        read = [(entry, entry.glance()) for entry in behind if entry.known]
+        for entry, account in read:
+            if entry.open or account.gap_since is not None:
+                entry.interest_at = NOT_KNOWN
+            else:
+                entry.interest_at = self.interest.scheduled(account, self.reference)
+                entry.deadline = None  # it was its interest's
+        if read:
+            self.put_read(read)
 
     def _fold(
         self, entry: Entry, incoming: Incoming, decision: Decision, now: int
@@ -430,6 +438,8 @@ class Engine(Deciding):
         if not self._may_decide(entry):
             return None
         try:
+            if entry.reference is not self.reference:
+                self._renew([entry])
             stood = self.decide(entry, decision, cause, now, funding=funding)
         except Exception as error:  # noqa: BLE001 - one bad account never stops the others (H-4)
             self._give_up(entry, decision, error)

@@ -18,6 +18,7 @@ from monitor.engine.resting import (
     encode_stored,
 )
 from monitor.escalation import Episode, next_deadline
+from monitor.reference import Reference
 from monitor.schema import Command
 from monitor.schema.events import Mode
 from monitor.schema.interest import InterestNotice
@@ -48,6 +49,7 @@ class Entry:
         "deadline",
         "interest_at",
         "partition",
+        "reference",
         "watched",
     )
 
@@ -64,6 +66,8 @@ class Entry:
         self.account_id = account.account_id
         self.partition = partition
         self.watched = watched
+        self.reference: Reference | None = None
+        """By which the watch has it."""
         self.deadline: int | None = None
         self.interest_at: int | None = NOT_KNOWN
         """IN-1: as `Interest.scheduled` says."""

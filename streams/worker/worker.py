@@ -54,6 +54,8 @@ log = structlog.get_logger(__name__)
 TIMER_SECONDS = 0.02
 HEARTBEAT_SECONDS = 1.0
 SWEEP_SECONDS = 0.02
+NEAREST_FIRST = 10_000
+"""Accounts that are looked at before all others when the rules change."""
 SWEEPS_A_MINUTE = 1
 LEAST_SWEPT, MOST_SWEPT = 10, 200
 """Accounts a second; each is assessed exactly, so that few are swept at once (H-8)."""
@@ -184,6 +186,7 @@ class Worker:
             return
         engine.use(reference)
         self._totalling.counting.count_again()
+        self._ownership.examine_soon(engine.watch.nearest(NEAREST_FIRST))
         self._ownership.examine_soon(list(engine.entries))
 
     def _assessed(self, partition: int, account: Account, figures: Figures) -> None:

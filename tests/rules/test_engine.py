@@ -275,6 +275,22 @@ def test_a_changed_tier_takes_effect_and_moves_the_box() -> None:
     assert desk.engine.missed_crossings == 0
 
 
+def test_h_8_a_switch_itself_looks_at_nobody_and_a_tick_decides_by_the_new_set() -> None:
+    """8,200 of equity are 3.04 of maintenance and fee; by the new set the warning begins at 3.2."""
+    desk = Desk({"a": long("8200"), "b": long("9200")})
+    assessed = desk.engine.assessed
+    desk.engine.use(
+        load_reference(raw_reference({**CALM, "warning": "3.2", "warning_exit": "3.3"}))
+    )
+    assert desk.engine.assessed == assessed
+    assert desk.engine.bands() == {"normal": 2}
+    # 59,980 leaves the old box of "a" alone; what is said of it is by the new levels.
+    assert desk.tick(MARK, "59980") == [f"a {OPENED}", f"a {WARNED}"]
+    assert desk.commands[-1].inputs.reference == desk.engine.reference.sha256
+    assert desk.examine("reference") == []  # "b" is above 3.2; "a" was told
+    assert desk.engine.missed_crossings == 0
+
+
 def test_h_3_between_a_switch_and_the_look_the_sweep_counts_no_miss() -> None:
     desk = Desk({"a": long("9000"), "b": long("90000")})
     raw = raw_reference({**CALM, "warning": "4", "warning_exit": "4.1", "worsened": ["2"]})

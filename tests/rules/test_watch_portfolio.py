@@ -75,7 +75,10 @@ class Scene:
         assert found is None or not sure or (found.zone, found.short) == (exact.zone, exact.short)
         if not sure or exact != watched.standing:
             self.decided += 1
-            self.watch.decided(watched, exact, always=False, again=False)
+            again = (
+                watched.unseen
+            )  # as the engine does: whom nothing guards every tick is to concern
+            self.watch.decided(watched, exact, always=False, again=again)
 
     def step(self, wildness: float = 1.0) -> None:
         tick, _ = self.market.step(wildness)
