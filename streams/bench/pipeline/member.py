@@ -18,6 +18,8 @@ from streams.embedded.process import GuardedProcess
 __all__ = ["Member"]
 
 _LOOK_SECONDS = 0.02
+_ASK_SECONDS = 0.1
+"""How often a worker is asked whether it is ready: each answer takes a thread of it."""
 _READY_SECONDS = 300.0
 _ROUND_SECONDS = 300.0
 _STOP_SECONDS = 20.0
@@ -44,7 +46,7 @@ class Member:
     def wait_ready(self) -> int:
         """Return the moment (ns) at which it was ready; raises `BenchError` when it does not come."""
         if self.job.metrics_port:
-            self._wait(self._answers_ready, _READY_SECONDS, "ready")
+            self._wait(self._answers_ready, _READY_SECONDS, "ready", each=_ASK_SECONDS)
             return time.monotonic_ns()
         path = self._folder / "ready.json"
         self._wait(path.exists, _READY_SECONDS, "ready")
@@ -84,13 +86,20 @@ class Member:
             last = " | ".join(line.strip() for line in self._process.tail().splitlines()[-3:])
             raise BenchError(f"{self.name} ended with code {self._process.exit_code}: {last}")
 
-    def _wait(self, reached: Callable[[], bool], seconds: float, what: str) -> None:
+    def _wait(
+        self,
+        reached: Callable[[], bool],
+        seconds: float,
+        what: str,
+        *,
+        each: float = _LOOK_SECONDS,
+    ) -> None:
         until = time.monotonic() + seconds
         while not reached():
             self.check()
             if time.monotonic() > until:
                 raise BenchError(f"{self.name} was not {what} within {seconds:g} s")
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(each)
 
     def _answers_ready(self) -> bool:
         url = f"http://127.0.0.1:{self.job.metrics_port}/readyz"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from streams import topics
 from streams.bench.part import BenchError, Teller
@@ -138,6 +138,17 @@ class Stage:
             raise BenchError(f"the broker did not take everything within {_FLUSH_SECONDS:g} s")
 
 
+def _wake_coordinator(brokers: str) -> None:
+    """Have the broker make what groups need: one that ever had a group does not do so at a start."""
+    consumer = Consumer({"bootstrap.servers": brokers, "group.id": "stage"})
+    try:
+        consumer.committed([TopicPartition("stage", 0)], timeout=_FLUSH_SECONDS)
+    except KafkaException as error:
+        raise BenchError(f"the broker has no coordinator of groups: {error}") from error
+    finally:
+        consumer.close()
+
+
 @contextmanager
 def on_stage(sizes: Sizes, teller: Teller) -> Iterator[Stage]:
     """Start Kafka and Redis for the block; raises `BenchError` where there are none."""
@@ -148,6 +159,8 @@ def on_stage(sizes: Sizes, teller: Teller) -> Iterator[Stage]:
     except EmbeddedError as error:
         raise BenchError(f"no embedded Kafka (extra `embedded`, `make setup`): {error}") from error
     try:
-        yield Stage(services, sizes, teller)
+        stage = Stage(services, sizes, teller)
+        _wake_coordinator(stage.brokers)
+        yield stage
     finally:
         services.kill()
