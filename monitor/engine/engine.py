@@ -29,8 +29,6 @@ __all__ = ["Engine"]
 
 DUE_AT_ONCE = 256
 """Deadlines met in one turn; the rest follow at the next tick or look at the clock."""
-AT_ONCE = 1_024
-"""Accounts compiled together when the rules change."""
 RETRY_MS = 1_000
 """When a deadline that could not be acted upon is looked at again; `time_scale` multiplies it."""
 _NORMAL = Census.code("normal")
