@@ -26,7 +26,7 @@ class Ladder(NamedTuple):
     bands: tuple[Band, ...]
     silent: int | None = None
     """Place of the level of which only the band goes on to depend, so that nothing is said there: the
-    warning's, once the episode has warned (ES-3)."""
+    warning's, while a warning stands that was entered and not cleared (ES-3)."""
 
     def zone(self, ratio: Decimal | None) -> int:
         """Return how many levels a ratio is above; all of them where there is none (MR-1)."""
@@ -48,6 +48,7 @@ class Ladders:
         if episode.open:
             key: tuple[object, ...] = (
                 mode,
+                episode.entered,
                 episode.lowest_level,
                 episode.liquidation,
                 episode.bankrupt,
@@ -71,7 +72,7 @@ class Ladders:
                 levels.add(policy.level("liquidation_exit", mode))
             if not episode.bankrupt:
                 levels.add(ZERO)  # ES-7
-        warned = episode.open and episode.lowest_level is not None and warning not in levels
+        warned = episode.open and episode.entered and warning not in levels
         rising = tuple(sorted({*levels, warning}))
         bands: list[Band] = []
         for zone in range(len(rising) + 1):

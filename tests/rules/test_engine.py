@@ -417,6 +417,17 @@ def test_es_3_once_warned_the_band_follows_the_ratio_without_an_exact_look() -> 
     assert desk.engine.assessed == assessed
 
 
+def test_es_3_a_warning_that_was_cleared_is_entered_again_at_its_tick_while_the_episode_is_open() -> (
+    None
+):
+    """The reduction is not confirmed yet when the ratio is above the exit and falls again: 7,600 / 2,722."""
+    desk = Desk({"a": long("2600")})
+    assert isinstance(desk.commands[-1], Reduction)
+    assert desk.tick(MARK, "60700") == ["a warning cleared"]
+    assert desk.engine.entries["a"].open
+    assert desk.tick(MARK, "60500") == [f"a {WARNED}"]
+
+
 # -- H-3: the sweep ---------------------------------------------------------------------------
 
 
