@@ -425,6 +425,7 @@ def test_es_3_a_warning_that_was_cleared_is_entered_again_at_its_tick_while_the_
     assert isinstance(desk.commands[-1], Reduction)
     assert desk.tick(MARK, "60700") == ["a warning cleared"]
     assert desk.engine.entries["a"].open
+    assert desk.tick(MARK, "60590") == []  # 3.12: below the exit, above the warning
     assert desk.tick(MARK, "60500") == [f"a {WARNED}"]
 
 
