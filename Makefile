@@ -15,6 +15,7 @@ help: ## list the targets
 
 setup: $(INSTALLED) ## install everything into .venv and fetch the embedded Kafka; quick when done
 	@$(BIN)/python -m streams.embedded.setup
+	@echo "the watch's loops are loaded, or compiled once (a minute or two)"
 	@$(BIN)/python -c "from monitor.watch import warm; warm()"
 
 $(INSTALLED): requirements.lock pyproject.toml

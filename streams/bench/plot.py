@@ -15,8 +15,8 @@ _CURVES = (
     ("python", "Python scan of all accounts", "o", "#9467bd"),
     ("numpy", "NumPy full recompute", "s", "#d62728"),
     ("watch_list", "watch list, sweep each second (sees crossings late)", "^", "#ff7f0e"),
-    ("tick.mean", "liqmon, mean", "o", "#1f77b4"),
-    ("tick.empty", "liqmon, a tick that leaves no box", "v", "#17becf"),
+    ("tick.batched", "liqmon, in batches, without exact decisions", "o", "#1f77b4"),
+    ("screen", "of that the screen", "v", "#17becf"),
 )
 
 
