@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from monitor.account import Account
 from monitor.engine import Decision, Engine, Entry
-from monitor.engine.resting import Stored, decode_stored
 from monitor.reference import Reference
 from monitor.scenario.standing import BANDS
 from monitor.schema import Cause
@@ -21,16 +20,11 @@ from streams.bench.accounts import states
 from streams.bench.engine.per_tick import PerTick
 from streams.bench.market import Tape, reference
 
-__all__ = ["PARTITION", "Probe", "read_books", "warm"]
+__all__ = ["PARTITION", "Probe", "warm"]
 
 PARTITION = 0
 _AT_ONCE = 64
 _WARM_ACCOUNTS, _WARM_TICKS = 50, 100
-
-
-def read_books(states: Iterable[tuple[str, bytes]]) -> list[Stored]:
-    """Return the states decoded."""
-    return [decode_stored(state) for _, state in states]
 
 
 def warm() -> None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 
 from monitor.account import decode
+from monitor.engine.resting import Stored, decode_stored
 from monitor.margin import assess
 from monitor.prices import PriceBook
 from monitor.reference import load_reference
 from monitor.schema import Transfer
 from streams.bench.accounts import five_currencies, states
-from streams.bench.engine.adapter import read_books
 from streams.bench.market import Tape, opening, opening_prices, reference
 from streams.bench.pipeline import probes as probing
 from streams.bench.pipeline.messages import EventMessages, TickMessages
 from streams.tick_messages import TickMessage, decode_tick
 
 COUNT = 400
+
+
+def read_books(states: Iterable[tuple[str, bytes]]) -> list[Stored]:
+    """Return the states decoded."""
+    return [decode_stored(state) for _, state in states]
 
 
 def test_there_are_forty_prices() -> None:
