@@ -90,11 +90,12 @@ def _reserve(
 ) -> bool:
     """Let a price move a little from here on; say whether something is left of every budget.
 
-    What it uses where it stands is gone already, and no more than that.
+    What it uses where it stands is gone already, and no more than that. Where nothing is left it is due at every tick.
     """
     width = 1.0
     for budget in range(FOLLOWED):
         if not left[number, budget] > 0.0:
+            near[place, 0], near[place, 1] = INFINITY, -INFINITY
             return False
         use = max(tracks[place, RISE + budget], tracks[place, FALL + budget], _LEAST)
         width = min(width, _SHARE * left[number, budget] / use)
@@ -138,8 +139,9 @@ def follow(
             used = _used(tracks, place, budget, price)
             left[number, budget] -= used - tracks[place, GONE + budget]
             tracks[place, GONE + budget] = used
-        if not (inside and _reserve(tracks, near, left, place, number, price)):
+        if not inside:
             near[place, 0], near[place, 1] = INFINITY, -INFINITY
+        if not (inside and _reserve(tracks, near, left, place, number, price)):
             due[count] = tracked[number]
             count += 1
     return count

@@ -17,7 +17,7 @@ _LADDER = Ladder((), (), ("normal",))
 
 
 def warm() -> None:
-    """Have every compiled loop run once: half a minute the first time, a second or two afterwards."""
+    """Have every compiled loop run once: a minute or two the first time, a second or two afterwards."""
     screen = Screen()
     row = screen.row("warm")
     screen.price(row, 1.0)

@@ -148,3 +148,10 @@ def test_lists_grow_and_entries_that_move_up_are_found_again() -> None:
     found = screen.run(np.array([[row, 55_000.0]]))
     assert left <= set(found.slots)
     assert found.looked >= len(left)
+
+
+def test_where_nothing_is_left_of_a_budget_every_tick_makes_it_due() -> None:
+    entries = np.zeros((1, tracks.ENTRY))
+    near = np.array([[0.0, 1e9]])  # what another account left there
+    assert not tracks._reserve(entries, near, np.zeros((1, tracks.FOLLOWED)), 0, 0, 100.0)
+    assert not near[0, 0] <= 100.0 <= near[0, 1]
