@@ -88,6 +88,7 @@ class Screen:
             codes=self.census.codes,
             tracks=np.zeros((tracks.SHORTEST, tracks.ENTRY)),
             near=np.zeros((tracks.SHORTEST, 2)),
+            hulls=np.zeros((tracks.SHORTEST // tracks.BLOCK, 2)),
             numbers=np.zeros(tracks.SHORTEST, dtype=np.int32),
             left=np.zeros((tracks.SHORTEST, tracks.FOLLOWED)),
             tracked=np.zeros(tracks.SHORTEST, dtype=np.int32),
@@ -419,8 +420,10 @@ class Screen:
             self._used_tracks += wanted
             if self._used_tracks > len(self.state.tracks):
                 self._grow("tracks", "near", "numbers", least=self._used_tracks)
+                self._grow("hulls", least=len(self.state.tracks) // tracks.BLOCK)
             for array in (self.state.tracks, self.state.near, self.state.numbers):
                 array[begin : begin + count] = array[start : start + count]
+            tracks.wrap(self.state.near, self.state.hulls, begin, count, wanted)
             self.state.rows[row, tracks.START :] = begin, wanted, count
             if wanted > len(self.state.due):
                 self._grow("due", least=wanted)

@@ -144,14 +144,34 @@ def test_lists_grow_and_entries_that_move_up_are_found_again() -> None:
         watch.drop(name)
     left = {int(slot) for slot in slots[1::2]}
     row = screen.rows[MARK]
-    assert screen.state.rows[row, tracks.COUNT] == len(left)
+    start, _, count = screen.state.rows[row, tracks.START :].tolist()
+    assert count == len(left)
+    assert (screen.state.near[start + count : start + len(slots)] == (-np.inf, np.inf)).all()
     found = screen.run(np.array([[row, 55_000.0]]))
     assert left <= set(found.slots)
     assert found.looked >= len(left)
 
 
 def test_where_nothing_is_left_of_a_budget_every_tick_makes_it_due() -> None:
-    entries = np.zeros((1, tracks.ENTRY))
-    near = np.array([[0.0, 1e9]])  # what another account left there
-    assert not tracks._reserve(entries, near, np.zeros((1, tracks.FOLLOWED)), 0, 0, 100.0)
+    entries = np.zeros((tracks.BLOCK, tracks.ENTRY))
+    near = np.full((tracks.BLOCK, 2), (-np.inf, np.inf))
+    near[0] = 0.0, 1e9  # what another account left there
+    hulls = np.zeros((1, 2))
+    tracks.wrap(near, hulls, 0, 1, tracks.BLOCK)
+    nothing = np.zeros((1, tracks.FOLLOWED))
+    assert not tracks._reserve(entries, near, hulls, nothing, 0, 0, 100.0)
     assert not near[0, 0] <= 100.0 <= near[0, 1]
+    assert not hulls[0, 0] <= 100.0 <= hulls[0, 1]
+
+
+@given(st.lists(st.tuples(st.integers(0, tracks.BLOCK - 1), st.integers(0, 9), st.integers(0, 9))))
+def test_a_hull_is_that_of_its_entries_whatever_becomes_of_them(
+    bounds: list[tuple[int, int, int]],
+) -> None:
+    near = np.full((2 * tracks.BLOCK, 2), (-np.inf, np.inf))
+    hulls = np.zeros((2, 2))
+    tracks.wrap(near, hulls, 0, 0, 2 * tracks.BLOCK)
+    for place, low, high in bounds:
+        tracks._bound(near, hulls, place, float(low), float(high))
+    first = near[: tracks.BLOCK]
+    assert hulls.tolist() == [[first[:, 0].max(), first[:, 1].min()], [-np.inf, np.inf]]
