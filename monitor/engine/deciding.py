@@ -43,7 +43,10 @@ class Deciding:
         """Levels of an account without an open episode."""
 
     def use(self, reference: Reference) -> None:
-        """Switch to another reference set."""
+        """Switch to another reference set; every account must be examined afterwards.
+
+        That may take turns (H-8): until then boxes of the last set guard it, and whatever is decided is by this one.
+        """
         self.reference = reference
         self._ladders = Ladders(reference.policy)
         self._calm.clear()
