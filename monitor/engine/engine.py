@@ -243,8 +243,10 @@ class Engine(Deciding):
             if entry is None or not self.may_decide(entry):
                 continue
             self.awake.trim()
+            # Whom a tick under way concerns the watch has named, and it may not be their turn yet.
             seen = entry.reference is self.reference and not entry.watched.unseen
-            believed = entry.watched.standing if seen else None
+            settled = seen and not self.taking.under_way
+            believed = entry.watched.standing if settled else None
             decision = Decision(account_id, entry.partition)
             stood = self.decide_on(entry, decision, Cause(kind="sweep", ts=now), now)
             if believed is not None and stood is not None and stood != believed:
