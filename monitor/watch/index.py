@@ -198,8 +198,8 @@ class Watch:
         """Take ticks of symbols that had prices, as far as floats clear them (`Screen.run`)."""
         return self.screen.run(ticks, begin, place)
 
-    def elsewhere(self, key: str) -> bool:
-        """Whether a price may also concern accounts that have no boxes."""
+    def guard_goes_by(self, key: str) -> bool:
+        """Say whether a price may also concern accounts that have no boxes."""
         return self.guard is not None and self.guard.goes_by(key)
 
     def guarded(self, key: str) -> list[int]:
