@@ -75,7 +75,7 @@ class Deciding:
 
     def _levels(self, entry: Entry, account: Account | Glance) -> Levels:
         """Return which levels matter to an account that nothing but a ratio can ask for anything."""
-        place_of = self.watch.screen.place_ladder
+        place_of = self.watch.screen.shelf.place_ladder
         if entry.open:
             apart = {key: place_of(self._ladder_apart(entry, key)) for key in account.isolated}
             return Levels(place_of(self.ladder(entry)), apart, quiet=False)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from monitor.reference import load_reference
 from monitor.watch import Standing, kernels, tracks
 from tests.rules.reduction_world import account, price_book, raw_reference
-from tests.rules.test_watch_box import CASES, WILD, Boxed
-from tests.support.markets import Market, wild_account
+from tests.rules.test_watch_box import CASES
+from tests.support.boxes import Boxed, wild_box
 
 MARK = "BTC-USDT-SWAP/mark"
 
@@ -32,10 +32,7 @@ def track(boxed: Boxed) -> bool:
 @given(st.integers(0, 10**9))
 def test_h_2_while_a_tracked_account_is_not_due_nothing_changes(seed: int) -> None:
     rng = Random(seed)
-    book = Market(rng, WILD).book()
-    held = wild_account(rng, "a", WILD, book)
-    held.orders = {n: o for n, o in held.orders.items() if o.price is not None}
-    boxed = Boxed(held, WILD, book)
+    boxed = wild_box(rng)
     centre = boxed.exact()
     if not boxed.sure or centre is None or not boxed.keys:
         return
@@ -46,7 +43,7 @@ def test_h_2_while_a_tracked_account_is_not_due_nothing_changes(seed: int) -> No
     drift = {key: rng.gauss(0, 0.5 * step) for key in keys}
     for _ in range(60):
         key = rng.choice(keys)
-        price = float(book.prices[key].price)
+        price = float(boxed.book.prices[key].price)
         boxed.tick(key, price * (1 + drift[key] + rng.gauss(0, step)))
         if boxed.standing_is_open:
             return
@@ -65,11 +62,7 @@ def test_h_2_the_tracked_account_of(name: str) -> None:
         pytest.fail("it has no prices")
     rng = Random(name)
     for _ in range(200):
-        key = rng.choice(boxed.keys)
-        low, high = boxed.edges[key]
-        price = float(boxed.book.prices[key].price)
-        beyond = rng.choice((low, high)) - price
-        boxed.tick(key, price + beyond * rng.choice((0.999999, 1.000001, 1.5)))
+        boxed.leave(rng, (0.999999, 1.000001, 1.5))
         if boxed.standing_is_open:
             break
         assert boxed.exact() == centre
