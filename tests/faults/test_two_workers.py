@@ -7,7 +7,6 @@ Redis is gone for 20 seconds and Kafka is restarted; the check over the topics t
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -17,18 +16,17 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from monitor.schema import Heartbeat
 from streams import topics
 from streams.embedded import Services
-from streams.reference import load_reference_file, publish
 from streams.replay import Beats, Pace, SyntheticMarket, Target, opening_prices, play
 from streams.settings import Settings
 from streams.simulator import demo_reference
 from streams.verify import verify
+from tests.support.bus import publish_reference, worker_environment, worker_settings
 from tests.support.processes import Command
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.intake]
 
 ACCOUNTS = 400
 MARKET = SyntheticMarket(seed=3, seconds=90)
-SESSION_SECONDS = 3.0
 READY_SECONDS = 60.0
 
 
@@ -40,29 +38,8 @@ def own_services(tmp_path: Path) -> Iterator[Services]:
 
 @pytest.fixture
 def settings(own_services: Services, tmp_path: Path) -> Settings:
-    return Settings(
-        brokers=own_services.kafka.bootstrap,
-        redis_url=own_services.redis.url,
-        topic_prefix="faults.",
-        partitions=8,
-        clock="event",
-        session_timeout=SESSION_SECONDS,
-        heartbeat_interval=0.5,
-        data_dir=tmp_path / "data",
-    )
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    return {
-        "LIQMON_BROKERS": settings.brokers,
-        "LIQMON_REDIS_URL": settings.redis_url,
-        "LIQMON_TOPIC_PREFIX": settings.topic_prefix,
-        "LIQMON_PARTITIONS": str(settings.partitions),
-        "LIQMON_CLOCK": settings.clock,
-        "LIQMON_SESSION_TIMEOUT": str(settings.session_timeout),
-        "LIQMON_HEARTBEAT_INTERVAL": str(settings.heartbeat_interval),
-        "LIQMON_DATA_DIR": str(settings.data_dir),
-    }
+    own = worker_settings(own_services.kafka.bootstrap, own_services.redis.url, "faults.", tmp_path)
+    return own.model_copy(update={"partitions": 8, "clock": "event"})
 
 
 async def _all_ready(settings: Settings) -> None:
@@ -106,11 +83,8 @@ async def test_h7_two_workers_survive_kill_stop_redis_and_kafka(
 ) -> None:
     await asyncio.to_thread(topics.ensure, settings)
     prices = opening_prices(MARKET)
-    file = tmp_path / "reference.json"
-    file.write_text(json.dumps(demo_reference(prices)))
-    document, _ = load_reference_file(file)
-    await publish(settings, document)
-    env = _environment(settings)
+    await publish_reference(settings, tmp_path, demo_reference(prices))
+    env = worker_environment(settings)
     simulate = ("simulate", "--accounts", str(ACCOUNTS), "--seed", "5")
     async with asyncio.TaskGroup() as group:
         replay = group.create_task(_play(settings, hold=25.0))
@@ -128,7 +102,7 @@ async def test_h7_two_workers_survive_kill_stop_redis_and_kafka(
 
             async def stop_second() -> None:
                 second.pause()
-                await asyncio.sleep(2 * SESSION_SECONDS)
+                await asyncio.sleep(2 * settings.session_timeout)
                 second.resume()
 
             async def redis_gone() -> None:

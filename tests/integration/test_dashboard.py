@@ -6,74 +6,37 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from streams import topics
 from streams.dashboard import create_app
 from streams.dashboard.api import models
 from streams.dashboard.source import source as module
 from streams.embedded import Kafka, Redis
 from streams.settings import Settings
 from tests.support.bus import (
-    REFERENCE,
+    WITH_SPOT,
     Bus,
     about,
     account_message,
-    publish_reference,
+    opened,
     ready,
     worker_environment,
+    worker_settings,
 )
 from tests.support.processes import Command
 
 pytestmark = pytest.mark.integration
 
-SPOT = {
-    "kind": "spot",
-    "family": "BTC-USDT",
-    "underlying": "BTC",
-    "quote": "USDT",
-    "lot": "0.00001",
-    "tick": "0.1",
-}
 TOKEN = "a-token-of-the-tests"
 
 
-def _settings(kafka: str, redis_url: str, prefix: str, folder: Path) -> Settings:
-    return Settings(
-        brokers=kafka,
-        redis_url=redis_url,
-        topic_prefix=prefix,
-        partitions=2,
-        session_timeout=3.0,
-        heartbeat_interval=0.5,
-        data_dir=folder / "data",
-    )
-
-
-@asynccontextmanager
-async def _bus(settings: Settings, folder: Path) -> AsyncIterator[Bus]:
-    await asyncio.to_thread(topics.ensure, settings)
-    reference = deepcopy(REFERENCE)
-    reference["instruments"]["BTC-USDT"] = SPOT
-    await publish_reference(settings, folder, reference)
-    found = Bus(settings)
-    await found.start()
-    await found.tick("USDT-USD", "index", "1")
-    await found.btc("50000")
-    try:
-        yield found
-    finally:
-        await found.stop()
-
-
 @pytest.fixture
-async def bus(kafka: str, redis_url: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[Bus]:
-    async with _bus(_settings(kafka, redis_url, topic_prefix, tmp_path), tmp_path) as found:
+async def bus(settings: Settings, tmp_path: Path) -> AsyncIterator[Bus]:
+    async with opened(settings, tmp_path, WITH_SPOT, btc="50000") as found:
         yield found
 
 
@@ -357,8 +320,8 @@ async def test_without_a_token_others_are_not_served(bus: Bus, tmp_path: Path) -
 
 async def test_redis_may_go_and_come_back(kafka: str, topic_prefix: str, tmp_path: Path) -> None:
     with Redis(tmp_path / "redis") as redis:
-        settings = _settings(kafka, redis.url, topic_prefix, tmp_path)
-        async with _bus(settings, tmp_path) as bus:
+        settings = worker_settings(kafka, redis.url, topic_prefix, tmp_path)
+        async with opened(settings, tmp_path, WITH_SPOT, btc="50000") as bus:
             with Command("worker", tmp_path, worker_environment(settings), "worker"):
                 await bus.until(ready)
                 await _accounts(bus, 2)
@@ -397,7 +360,7 @@ async def test_redis_may_go_and_come_back(kafka: str, topic_prefix: str, tmp_pat
 async def test_kafka_may_go_and_come_back(
     private_kafka: Kafka, redis_url: str, tmp_path: Path
 ) -> None:
-    settings = _settings(private_kafka.bootstrap, redis_url, "", tmp_path)
+    settings = worker_settings(private_kafka.bootstrap, redis_url, "", tmp_path)
     async with _client(settings) as client:
 
         async def overview() -> dict[str, Any]:
@@ -410,7 +373,7 @@ async def test_kafka_may_go_and_come_back(
 
         # It was there before its topics were.
         assert (await overview())["kafka"].startswith("away since")
-        async with _bus(settings, tmp_path) as bus:
+        async with opened(settings, tmp_path, WITH_SPOT, btc="50000") as bus:
             await _until(lambda: client.get("/readyz"), lambda a: a.status_code == 200)
             await bus.send("episodes", "alice", _opened("one"))
             await _until(sent, lambda ids: ids == ["one"])

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from streams import topics
 from streams.metrics import METRICS
 from streams.settings import Settings
 from tests.support.bus import (
@@ -24,6 +23,7 @@ from tests.support.bus import (
     Bus,
     about,
     account_message,
+    opened,
     publish_reference,
     ready,
     worker_environment,
@@ -81,21 +81,9 @@ async def until(port: int, wanted: Any) -> Samples:
 
 
 @pytest.fixture
-async def bus(kafka: str, redis_url: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[Bus]:
-    settings = Settings(
-        brokers=kafka,
-        redis_url=redis_url,
-        topic_prefix=topic_prefix,
-        partitions=2,
-        session_timeout=3.0,
-        heartbeat_interval=0.5,
-        data_dir=tmp_path / "data",
-    )
-    await asyncio.to_thread(topics.ensure, settings)
-    found = Bus(settings)
-    await found.start()
-    yield found
-    await found.stop()
+async def bus(settings: Settings, tmp_path: Path) -> AsyncIterator[Bus]:
+    async with opened(settings, tmp_path, None) as found:
+        yield found
 
 
 class Collector(BaseHTTPRequestHandler):

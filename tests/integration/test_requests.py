@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from copy import deepcopy
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,13 @@ from monitor.schema.checks import (
     RepayQuestion,
     WithdrawalQuestion,
 )
-from streams import topics
 from streams.client import Asker, Inquiry, NoAnswer, RequestFailed, ask
 from streams.settings import Settings
 from tests.support.bus import (
-    REFERENCE,
+    WITH_SPOT,
     Bus,
     now_ms,
-    publish_reference,
+    opened,
     ready,
     worker_environment,
 )
@@ -36,37 +34,12 @@ from tests.support.processes import Command
 pytestmark = [pytest.mark.integration, pytest.mark.intake]
 
 ACCOUNT = "alice"
-SPOT = {
-    "kind": "spot",
-    "family": "BTC-USDT",
-    "underlying": "BTC",
-    "quote": "USDT",
-    "lot": "0.00001",
-    "tick": "0.1",
-}
 
 
 @pytest.fixture
-async def bus(kafka: str, redis_url: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[Bus]:
-    settings = Settings(
-        brokers=kafka,
-        redis_url=redis_url,
-        topic_prefix=topic_prefix,
-        partitions=2,
-        session_timeout=3.0,
-        heartbeat_interval=0.5,
-        data_dir=tmp_path / "data",
-    )
-    await asyncio.to_thread(topics.ensure, settings)
-    reference = deepcopy(REFERENCE)
-    reference["instruments"]["BTC-USDT"] = SPOT
-    await publish_reference(settings, tmp_path, reference)
-    found = Bus(settings)
-    await found.start()
-    await found.tick("USDT-USD", "index", "1")
-    await found.btc("60000")
-    yield found
-    await found.stop()
+async def bus(settings: Settings, tmp_path: Path) -> AsyncIterator[Bus]:
+    async with opened(settings, tmp_path, WITH_SPOT, btc="60000") as found:
+        yield found
 
 
 def spot_account() -> dict[str, Any]:

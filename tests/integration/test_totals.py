@@ -12,7 +12,6 @@ import pytest
 from aiokafka.partitioner import murmur2
 
 from monitor.schema.checks import BorrowQuestion, CheckAnswer
-from streams import topics
 from streams.client import Asker, Inquiry
 from streams.requests import RequestFailed
 from streams.settings import Settings
@@ -20,7 +19,7 @@ from tests.support.bus import (
     REFERENCE,
     Bus,
     now_ms,
-    publish_reference,
+    opened,
     worker_environment,
 )
 from tests.support.processes import Command
@@ -74,24 +73,10 @@ def sub_account(account: str, borrowed: str, seq: int = 1) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def bus(kafka: str, redis_url: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[Bus]:
-    settings = Settings(
-        brokers=kafka,
-        redis_url=redis_url,
-        topic_prefix=topic_prefix,
-        partitions=PARTITIONS,
-        session_timeout=SESSION_SECONDS,
-        heartbeat_interval=0.5,
-        data_dir=tmp_path / "data",
-    )
-    await asyncio.to_thread(topics.ensure, settings)
-    await publish_reference(settings, tmp_path, capped_reference())
-    found = Bus(settings)
-    await found.start()
-    await found.tick("USDT-USD", "index", "1")
-    await found.btc("50000")
-    yield found
-    await found.stop()
+async def bus(settings: Settings, tmp_path: Path) -> AsyncIterator[Bus]:
+    patient = settings.model_copy(update={"session_timeout": SESSION_SECONDS})
+    async with opened(patient, tmp_path, capped_reference(), btc="50000") as found:
+        yield found
 
 
 async def both_own_one(bus: Bus) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from streams import topics
 from streams.settings import Settings
 from tests.support.bus import (
     REFERENCE,
@@ -17,6 +16,7 @@ from tests.support.bus import (
     about,
     account_message,
     now_ms,
+    opened,
     publish_reference,
     ready,
     worker_environment,
@@ -49,22 +49,9 @@ def order_message(order_id: str, version: int, status: str, seq: int) -> dict[st
 
 
 @pytest.fixture
-async def bus(kafka: str, redis_url: str, topic_prefix: str, tmp_path: Path) -> AsyncIterator[Bus]:
-    settings = Settings(
-        brokers=kafka,
-        redis_url=redis_url,
-        topic_prefix=topic_prefix,
-        partitions=2,
-        session_timeout=3.0,
-        heartbeat_interval=0.5,
-        data_dir=tmp_path / "data",
-    )
-    await asyncio.to_thread(topics.ensure, settings)
-    await publish_reference(settings, tmp_path, REFERENCE)
-    found = Bus(settings)
-    await found.start()
-    yield found
-    await found.stop()
+async def bus(settings: Settings, tmp_path: Path) -> AsyncIterator[Bus]:
+    async with opened(settings, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,16 @@ from streams.settings import Settings
 
 __all__ = [
     "REFERENCE",
+    "WITH_SPOT",
     "Bus",
     "about",
     "account_message",
     "now_ms",
+    "opened",
     "publish_reference",
     "ready",
     "worker_environment",
+    "worker_settings",
 ]
 
 WAIT_SECONDS = 60.0
@@ -58,6 +63,20 @@ REFERENCE: dict[str, Any] = {
         }
     },
     "policy": {"max_age_seconds": {"*": 3600}},
+}
+WITH_SPOT = {
+    **REFERENCE,
+    "instruments": {
+        **REFERENCE["instruments"],
+        "BTC-USDT": {
+            "kind": "spot",
+            "family": "BTC-USDT",
+            "underlying": "BTC",
+            "quote": "USDT",
+            "lot": "0.00001",
+            "tick": "0.1",
+        },
+    },
 }
 
 
@@ -170,6 +189,42 @@ def ready(message: dict[str, Any]) -> bool:
     return bool(message["kind"] == "heartbeat" and message["state"] == "ready")
 
 
+def worker_settings(brokers: str, redis_url: str, prefix: str, folder: Path) -> Settings:
+    """Return the settings of a worker whose partitions are taken over after 3 s."""
+    return Settings(
+        brokers=brokers,
+        redis_url=redis_url,
+        topic_prefix=prefix,
+        partitions=2,
+        session_timeout=3.0,
+        heartbeat_interval=0.5,
+        data_dir=folder / "data",
+    )
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings,
+    folder: Path,
+    reference: dict[str, Any] | None = REFERENCE,
+    *,
+    btc: str | None = None,
+) -> AsyncIterator[Bus]:
+    """Give the topics, newly made, with a reference set and a price in USDT of BTC on them."""
+    await asyncio.to_thread(topics.ensure, settings)
+    if reference is not None:
+        await publish_reference(settings, folder, reference)
+    bus = Bus(settings)
+    await bus.start()
+    try:
+        if btc is not None:
+            await bus.tick("USDT-USD", "index", "1")
+            await bus.btc(btc)
+        yield bus
+    finally:
+        await bus.stop()
+
+
 async def publish_reference(settings: Settings, folder: Path, reference: dict[str, Any]) -> None:
     file = folder / "reference.json"
     file.write_text(json.dumps(reference))
@@ -184,6 +239,7 @@ def worker_environment(settings: Settings) -> dict[str, str]:
         "LIQMON_REDIS_URL": settings.redis_url,
         "LIQMON_TOPIC_PREFIX": settings.topic_prefix,
         "LIQMON_PARTITIONS": str(settings.partitions),
+        "LIQMON_CLOCK": settings.clock,
         "LIQMON_SESSION_TIMEOUT": str(settings.session_timeout),
         "LIQMON_HEARTBEAT_INTERVAL": str(settings.heartbeat_interval),
         "LIQMON_DATA_DIR": str(settings.data_dir),
