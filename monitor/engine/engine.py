@@ -150,6 +150,18 @@ class Engine(Deciding):
         self.deadlines.follow(entry, not_before=not_before)
         self.watch.census.lose(entry.watched.slot, lost=entry.out_of_sync)
 
+    def catch_up(self, entry: Entry, decision: Decision, now: int) -> None:
+        """H-1: look at an account that a tick under way may concern, before its book changes.
+
+        Else it would pass from before the tick to after the change at once, which no order of the two explains.
+        """
+        cause = self.taking.due_for(entry.account_id)
+        if cause is None or not self.may_decide(entry):
+            return
+        self._renew([entry])
+        if self.uncleared([entry]):
+            self.decide_on(entry, decision, cause, now)
+
     def event(self, event: AccountEvent, source: EventSource, value: str, now: int) -> Decision:
         """Take one account event. Nothing is raised for what it contains."""
         (decision,) = self.events([Incoming(event, source, value)], now)
@@ -181,10 +193,6 @@ class Engine(Deciding):
         """
         return self.taking.turn(batch, begin, now, over)
 
-    def tick(self, tick: TickLike, offset: int, now: int | None) -> list[Decision]:
-        """Take one tick; `now` None: the event clock."""
-        return [] if self.taking.passes(tick, offset, now) else self.ticks([(tick, offset)], now)
-
     def due(self, now: int) -> list[Decision]:
         """Look at the accounts whose deadline has come, so many at a time (H-8)."""
         now = self.tick_over(now)
@@ -194,6 +202,7 @@ class Engine(Deciding):
             decision = Decision(entry.account_id, entry.partition)
             if not self.may_decide(entry):
                 self.watch.mute(entry.watched)  # arming its partition looks at it again
+            self.catch_up(entry, decision, now)
             escalates = entry.next_deadline()
             self._expire_gap(entry, decision, now)
             self._work_out_interest(entry, decision, now)

@@ -94,14 +94,6 @@ class Gathering:
         """Note the row of a symbol that has had a price now."""
         self._known[tick.symbol, tick.kind] = key, row
 
-    def place_of(self, tick: TickLike) -> tuple[str, int] | None:
-        """Return price key and row of a tick's symbol, None before its first price."""
-        return self._known.get((tick.symbol, tick.kind))
-
-    def interrupted(self) -> None:
-        """Note that the price book took a tick which was not gathered."""
-        self._stretch = None
-
     def run(self, batch: TickBatch[TickLike], begin: int, now: int | None) -> Run | None:
         """Return the longest run from `begin` on; None where that tick has to be taken apart.
 
@@ -110,7 +102,7 @@ class Gathering:
         """
         market = self._market
         if market.reference.policy.jump_guard:
-            self.interrupted()
+            self._stretch = None
             return None
         stretch = self._stretch
         if (

@@ -36,6 +36,9 @@ class Books(Protocol):
     def changed(self, entry: Entry) -> None:
         """Follow a changed book."""
 
+    def catch_up(self, entry: Entry, decision: Decision, now: int) -> None:
+        """Look at an account that a tick under way may concern, before its book changes."""
+
     def put_all(self, entries: Sequence[Entry]) -> None:
         """Tell the watch of changed books."""
 
@@ -81,6 +84,7 @@ class Posting:
                 entry = books.adopt(Account(account_id), Episode(), incoming.source.partition)
             decision = Decision(account_id, entry.partition)
             found.append(decision)
+            books.catch_up(entry, decision, now)
             applied = self._post(entry, incoming, decision, now)
             if applied or decision.notices:
                 unsettled[account_id] = _Unsettled(entry, decision, incoming.event, applied)

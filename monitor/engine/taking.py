@@ -57,6 +57,8 @@ class _UnderWay:
         self.place = 0
         self.names: list[str] = []
         """Who is to be looked at, the worst last."""
+        self.waiting: set[str] = set()
+        """Those of them whose turn has not come."""
 
     def heard(self, found: Found, watch: Watch) -> None:
         """Note whom floats could not clear; once all are known, bring them into order."""
@@ -64,6 +66,7 @@ class _UnderWay:
         self.place = found.place
         if self.place < 0:
             self.names = watch.worst_first(self.slots)[::-1]
+            self.waiting = set(self.names)
 
 
 class Taking:
@@ -80,6 +83,18 @@ class Taking:
     def under_way(self) -> bool:
         """Whether a tick was taken and not all whom it concerns were looked at."""
         return self._under_way is not None
+
+    def due_for(self, account_id: str) -> Cause | None:
+        """H-1: return the tick under way if it may concern an account whose turn has not come.
+
+        Before its book changes such an account is to be looked at as it was at that tick; it is taken out of
+        those who wait.
+        """
+        tick = self._under_way
+        if tick is None or (tick.place < 0 and account_id not in tick.waiting):
+            return None
+        tick.waiting.discard(account_id)
+        return tick.cause
 
     def turn(
         self, batch: Batch, begin: int, now: int | None, over: Over
@@ -98,26 +113,6 @@ class Taking:
             if found or begin >= len(batch) or over():
                 return begin, found
             begin = self._advance(batch, begin, now, found)
-
-    def passes(self, tick: TickLike, offset: int, now: int | None) -> bool:
-        """Take one tick if it concerns nobody and no deadline comes; else nothing is done."""
-        engine = self._engine
-        known = self._gathering.place_of(tick)
-        watch = engine.watch
-        if known is None or self._under_way is not None or watch.guard_goes_by(known[0]):
-            return False
-        at = max(engine.now, tick.ts if now is None else now)
-        deadline = engine.next_deadline()
-        if deadline is not None and deadline <= at:
-            return False
-        price, screen = tick.value, watch.screen
-        if not screen.quiet(known[1], price):
-            return False
-        engine.now = at
-        self._gathering.interrupted()
-        if engine.prices.take(tick, offset, engine.reference.policy, at) == "accepted":
-            screen.pass_over(known[1], price)
-        return True
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -186,8 +181,9 @@ class Taking:
         while tick.names:
             if over():
                 return False
-            now = tick.names[: -AT_ONCE - 1 : -1]
+            now = [name for name in tick.names[: -AT_ONCE - 1 : -1] if name in tick.waiting]
             del tick.names[-AT_ONCE:]
+            tick.waiting.difference_update(now)
             found += engine.examine(now, tick.cause, screened=True)
         self._under_way = None
         return True

@@ -113,7 +113,8 @@ class Turn:
         if level is None:
             return
         worse = episode.lowest_level is None or level < episode.lowest_level
-        if episode.entered and not worse:
+        # A warning level that was set lower since is no step by which anything got worse.
+        if episode.entered and not (worse and level in self.levels.worsened):
             return
         self._warning("worsened" if episode.entered else "entered", level)
         episode.entered = True

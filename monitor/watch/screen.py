@@ -132,23 +132,6 @@ class Screen:
         slots: list[int] = self.state.found[:kept].tolist() if kept else []
         return Found(number, slots, looked, place)
 
-    def quiet(self, row: int, price: float) -> bool:
-        """Say whether a price concerns nobody."""
-        rows, edges = self._views[:2]
-        if rows[row, tracks.COUNT]:
-            return False
-        if not rows[row, tree.ROOM]:
-            return True
-        root = rows[row, tree.ROOT]
-        return bool(edges[root, 0] <= price <= edges[root, 1])
-
-    def pass_over(self, row: int, price: float) -> None:
-        """Take a price after the first that concerns nobody."""
-        _, _, prices, stir = self._views
-        step = price / prices[row] - 1.0
-        stir[row] += step * step
-        prices[row] = price
-
     # -- accounts -----------------------------------------------------------------------------
 
     def slot(self) -> int:
@@ -273,11 +256,7 @@ class Screen:
 
     def _use(self, **arrays: Any) -> None:
         self.state = self.state._replace(**arrays)
-        state = self.state
-        self._fields = tuple(state)
-        # For single reads from Python; NumPy takes three times as long for one.
-        read: tuple[Any, ...] = (state.rows, state.edges, state.prices, state.stir)
-        self._views: tuple[memoryview[Any], ...] = tuple(memoryview(array) for array in read)
+        self._fields = tuple(self.state)
 
     def _grow(self, *names: str, least: int) -> None:
         self._use(**{name: longer(getattr(self.state, name), least) for name in names})

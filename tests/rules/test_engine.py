@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monitor.account import Account, EventSource
-from monitor.engine import Decision, Engine, Incoming
+from monitor.engine import Decision, Engine, Incoming, TickBatch
 from monitor.escalation import Episode
 from monitor.reference import Reference, load_reference
 from monitor.schema import Cause, Command, OrderCancel, Reduction, Tick
@@ -73,10 +73,21 @@ class Desk:
         return self.tick_at(key, price, self.now, self.now)
 
     def tick_at(self, key: str, price: str, ts: int, now: int | None) -> list[str]:
+        return self._heard(self.engine.ticks([self._made_tick(key, price, ts)], now))
+
+    def batch(self, *prices: tuple[str, str]) -> TickBatch[Tick]:
+        """Return ticks as they come at the next offsets, a millisecond each."""
+        made = []
+        for key, price in prices:
+            self.now += 1
+            made.append(self._made_tick(key, price, self.now))
+        return TickBatch.of(made)
+
+    def _made_tick(self, key: str, price: str, ts: int) -> tuple[Tick, int]:
         self._offset += 1
         symbol, _, kind = key.rpartition("/")
-        tick = Tick.model_validate({"symbol": symbol, "kind": kind, "price": price, "ts": ts})
-        return self._heard(self.engine.ticks([(tick, self._offset)], now))
+        made = {"symbol": symbol, "kind": kind, "price": price, "ts": ts}
+        return Tick.model_validate(made), self._offset
 
     def due(self, later_ms: int) -> list[str]:
         self.now += later_ms

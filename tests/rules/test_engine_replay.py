@@ -124,7 +124,7 @@ def rebuilt(engine: Engine) -> Engine:
         tick = Tick.model_validate(
             {"symbol": symbol, "kind": kind, "price": price.price, "ts": price.ts, "seq": price.seq}
         )
-        other.tick(tick, price.offset, engine.now)
+        other.ticks([(tick, price.offset)], engine.now)
     for entry in engine.entries.values():
         other.adopt(
             msgspec.json.decode(msgspec.json.encode(entry.account), type=Account),

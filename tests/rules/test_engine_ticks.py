@@ -88,7 +88,7 @@ def test_px_5_a_tick_that_comes_between_two_turns_of_a_batch_counts(
     _turns(whole, batch[:cut])
     taken, _ = whole.turn(batch, cut, None, _once())
     for tick, offset in between:
-        whole.tick(tick, offset, None)
+        whole.ticks([(tick, offset)], None)
     _turns(whole, batch, taken)
     for pair in [*ticks[:taken], *between, *ticks[taken:]]:
         single.ticks([pair], None)

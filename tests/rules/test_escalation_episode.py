@@ -112,6 +112,15 @@ def test_es_3_entering_far_down_uses_up_the_levels_above() -> None:
     assert levels(world)[-1] == ("worsened", "1.2")
 
 
+def test_es_3_a_warning_level_that_was_set_lower_since_is_no_step_down() -> None:
+    world = swap_world("7200")  # 2.67
+    assert kinds(world.decide()) == ["episode opened", "warning entered"]
+    world.reference = swap_world(warning="2.8").reference
+    assert world.decide() == []
+    world.transfer("withdrawal", "USDT", d(1800))  # 2
+    assert kinds(world.decide()) == ["warning worsened"]
+
+
 @pytest.mark.parametrize(("cash", "cleared"), [("8505", False), ("8505.01", True)])
 def test_es_3_cleared_only_above_the_exit_level(cash: str, cleared: bool) -> None:
     world = swap_world("8000")

@@ -7,6 +7,7 @@ is switched and accounts are examined in parts, the sweep runs, deadlines pass.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from random import Random
 
 import msgspec
@@ -14,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.account import EventSource
-from monitor.engine import Decision, Engine, Incoming, TickBatch
+from monitor.engine import Decision, Engine, Entry, Incoming, TickBatch
 from monitor.escalation import Context, Episode, decide
 from monitor.margin import assess
-from monitor.schema import AccountEvent, Cause
+from monitor.schema import AccountEvent, Cause, Command
 from monitor.watch import tracks
+from tests.rules.reduction_world import kinds
+from tests.rules.test_engine import MARK, OPENED, WARNED, Desk, long
 from tests.support.doings import Doings
 from tests.support.markets import Market, arm, describe, exact_standing, reference, wild_account
 
@@ -64,11 +67,14 @@ class World:
             taken = 0
             while taken < len(batch) or engine.taking.under_way:
                 often = rng.choice((0.0, 0.3, 0.9))
-                taken, found = engine.turn(batch, taken, None, lambda p=often: rng.random() < p)
+                taken, found = engine.turn(batch, taken, None, partial(self._is_over, often))
                 self._heard(found)
                 self._nothing_missed()
                 self._something_else()
         assert not engine.missed_crossings
+
+    def _is_over(self, often: float) -> bool:
+        return self.rng.random() < often
 
     def _something_else(self) -> None:
         rng, engine = self.rng, self.engine
@@ -101,7 +107,31 @@ class World:
             self._doings.something(self.market.now)
         first = {one.event.account_id: one for one in reversed(batch)}
         batch.clear()
-        self._heard(self.engine.events(first.values(), self.market.now))
+        owed = {name: self._owed(name) for name in first}
+        found = self.engine.events(first.values(), self.market.now)
+        for decision in found:
+            due = owed[decision.account_id]
+            said = [(command.kind, command.sequence) for command in decision.commands]
+            assert said[: len(due)] == due  # H-1: as it stood at the tick under way
+        self._heard(found)
+
+    def _owed(self, name: str) -> list[tuple[str, int]]:
+        """What is due to an account by the prices of the tick under way, its turn still to come."""
+        entry, now = self.engine.entries[name], self.engine.tick_over(self.market.now)
+        answered = entry.partition in self.engine.armed and name not in self._to_examine
+        waits = entry.deadline is not None and entry.deadline <= now
+        if not answered or waits or entry.episode.look_again == now + 1:
+            return []
+        return [(command.kind, command.sequence) for command in self._left(entry)]
+
+    def _left(self, entry: Entry) -> list[Command]:
+        """Decide on a copy of an account's episode, at the present prices."""
+        engine = self.engine
+        figures = assess(entry.account, engine.reference, engine.prices)
+        episode = msgspec.json.decode(msgspec.json.encode(entry.episode), type=Episode)
+        cause = Cause(kind="sweep", ts=engine.now)
+        context = Context(engine.reference, engine.prices, engine.now, cause)
+        return decide(entry.account, episode, figures, context)
 
     def _arm(self, partition: int) -> None:
         if partition not in self.engine.armed:
@@ -126,10 +156,7 @@ class World:
             figures = assess(entry.account, engine.reference, engine.prices)
             exact = exact_standing(engine, entry.account, figures)
             assert entry.watched.standing == exact, describe(entry.account, figures)
-            episode = msgspec.json.decode(msgspec.json.encode(entry.episode), type=Episode)
-            cause = Cause(kind="sweep", ts=engine.now)
-            context = Context(engine.reference, engine.prices, engine.now, cause)
-            left = decide(entry.account, episode, figures, context)
+            left = self._left(entry)
             if entry.episode.look_again == engine.now + 1:  # one cancel at a time (OC-1 to OC-3)
                 assert {command.kind for command in left} == {"order_cancel"}
             else:
@@ -140,3 +167,21 @@ class World:
 @given(st.integers(0, 10**9))
 def test_h_3_h_8_nothing_is_missed_whatever_comes_between_two_turns(seed: int) -> None:
     World(seed).run(40)
+
+
+def test_h_1_an_account_is_looked_at_as_a_tick_found_it_before_its_book_changes() -> None:
+    """Its turn had not come; from before the tick to after the deposit at once is no order of the two."""
+    desk = Desk({"a": long("8200"), "b": long("8200")})
+    batch = desk.batch((MARK, "59980"))
+    moments = iter((False,))  # the tick is taken, then the turn is over
+    taken, found = desk.engine.turn(batch, 0, None, lambda: next(moments, True))
+    assert (taken, found) == (1, [])
+    assert desk.engine.taking.under_way
+    deposit = {"kind": "deposit", "amount": "100000"}
+    said = desk.send("a", "transfers", account_seq=1, **deposit).commands
+    assert kinds(said) == [OPENED, WARNED, "warning cleared", "episode closed"]
+    assert [command.cause.kind for command in said] == ["tick", "tick", "transfer", "transfer"]
+    assert "transfers" not in said[1].inputs.book
+    assert desk.send("a", "transfers", account_seq=2, **deposit).commands == []
+    _, found = desk.engine.turn(batch, taken, None)
+    assert [decision.account_id for decision in found] == ["b"]

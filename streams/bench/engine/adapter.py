@@ -34,7 +34,7 @@ def warm() -> None:
     engine.load(states(_WARM_ACCOUNTS))
     engine.ticks(list(tape.calm(_WARM_TICKS)), None)
     for tick, offset in tape.fall(_WARM_TICKS, 0.2):
-        engine.tick(tick, offset, None)
+        engine.ticks([(tick, offset)], None)
 
 
 class Probe(Engine):
@@ -58,7 +58,7 @@ class Probe(Engine):
     def open_market(self, tape: Tape) -> None:
         """Take the first price of every symbol."""
         for tick, offset in tape.opening():
-            self.tick(tick, offset, None)
+            self.ticks([(tick, offset)], None)
 
     def load(self, states: Iterable[tuple[str, bytes]]) -> None:
         """Adopt accounts, arm their partition and look at each once, as after a claim."""

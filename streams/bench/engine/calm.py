@@ -31,7 +31,7 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
     tape = Tape(sizes.seed)
     engine, found = _build(tape, sizes, teller)
     for tick, offset in tape.calm(_WARM):
-        engine.tick(tick, offset, None)
+        engine.ticks([(tick, offset)], None)
     found += _one_by_one(engine, tape, sizes, teller)
     found += _in_batches(engine, tape, sizes, teller)
     found += _baselines(engine, sizes, teller)

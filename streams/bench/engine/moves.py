@@ -155,7 +155,7 @@ def _sweep(engine: Probe, tell: Tell) -> None:
 
 def _gaps(engine: Probe, tape: Tape, tell: Tell) -> Values:
     for tick, offset in tape.calm(1_000):
-        engine.tick(tick, offset, None)
+        engine.ticks([(tick, offset)], None)
     tell(0.5, "packing for NumPy")
     numpy = _numpy(engine)
     found: Values = {}
@@ -166,7 +166,7 @@ def _gaps(engine: Probe, tape: Tape, tell: Tell) -> Values:
         tick = TickMessage(symbol, "mark", f"{last.price * _GAP:f}", engine.now + 1, last.seq + 1)
         engine.reset()
         began = perf_counter_ns()
-        engine.tick(tick, tape.written + place, None)
+        engine.ticks([(tick, tape.written + place)], None)
         whole = perf_counter_ns() - began
         bands = engine.worst_bands()
         found |= {

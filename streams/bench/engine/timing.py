@@ -75,7 +75,7 @@ def time_ticks(
     for number, (tick, offset) in enumerate(ticks):
         spent, hit, decisions = engine.exact_ns, engine.hits, engine.exact
         began = perf_counter_ns()
-        engine.tick(tick, offset, None)
+        engine.ticks([(tick, offset)], None)
         ended = perf_counter_ns()
         screen.append(ended - began - (engine.exact_ns - spent))
         hits.append(engine.hits - hit)

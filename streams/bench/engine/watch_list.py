@@ -98,7 +98,7 @@ def _by_list(
     near = everybody
     listed = numpy
     for number, (tick, offset) in enumerate(ticks):
-        book.tick(tick, offset, None)
+        book.ticks([(tick, offset)], None)
         if number % period == 0:
             seen.note(number, everybody, numpy.bands(book.prices))
             near = np.flatnonzero(numpy.ratios(book.prices) < NEAR).astype(np.intp)
