@@ -164,16 +164,18 @@ class OwnedPartition:
         """Note up to which tick all decisions are durable, `tick` being the last one taken.
 
         While events flow there is always something on its way to the journal. So it is noted where
-        things stand, and said once all of that has arrived.
+        things stand, and said once all of that has arrived. Nothing is noted while the next tick is under way:
+        what is folded then comes after a tick that is not done.
         """
-        writer, span = self.writer, self.span
+        writer, span, under_way = self.writer, self.span, self._engine().taking.under_way
         if not span.ready or writer is None:
             self._covering = None
-        elif writer.settled:
+        elif writer.settled and not under_way:
             self._covering = None
             span.tick, span.book = tick, dict(self.folded)
         elif self._covering is None:
-            self._covering = _Covering(self.durable_from_now(), tick, dict(self.folded))
+            if not under_way:
+                self._covering = _Covering(self.durable_from_now(), tick, dict(self.folded))
         elif self._covering.is_durable():
             span.tick, span.book = self._covering.tick, self._covering.book
             self._covering = None

@@ -18,6 +18,7 @@ from streams.topics import Topics
 from streams.worker.messages import notice_out
 from streams.worker.partition import OwnedPartition
 from tests.rules.reduction_world import raw_reference
+from tests.rules.test_engine import MARK, Desk, long
 from tests.support.outputs import interest
 from tests.unit.journal.pretend import MemoryJournal, MemoryOutlet, eventually, settle
 
@@ -182,6 +183,21 @@ async def test_h_6_a_span_grows_although_something_is_always_on_its_way(room: Ro
     await settle()
     room.owned.cover(12)
     assert (room.owned.span.tick, room.owned.span.book) == (10, {"fills": 7})
+
+
+async def test_h_6_a_span_does_not_grow_while_a_tick_is_under_way(room: Room) -> None:
+    """What is folded then comes after a tick that is not done, and not after the last one done."""
+    desk = Desk({"a": long("8200")})
+    room.engine, room.owned.span.ready = desk.engine, True
+    batch = desk.batch((MARK, "59980"))
+    moments = iter((False,))
+    taken, _ = desk.engine.turn(batch, 0, None, lambda: next(moments, True))
+    room.owned.folded["fills"] = 7
+    room.owned.cover(10)
+    assert (room.owned.span.tick, room.owned.span.book) == (-1, {})
+    desk.engine.turn(batch, taken, None)
+    room.owned.cover(11)
+    assert (room.owned.span.tick, room.owned.span.book) == (11, {"fills": 7})
 
 
 async def test_what_is_decided_does_not_wait_for_more(room: Room) -> None:
