@@ -6,7 +6,7 @@ rows; the records of `monitor.watch.layout` lie one after the other in `book`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from monitor.watch.exposures import Form
 from monitor.watch.growth import longer, more_places
 from monitor.watch.layout import pack
 from monitor.watch.shelf import Shelf
-from monitor.watch.state import Floats, State
+from monitor.watch.state import Fields, Floats, State
 
 __all__ = ["Found", "Screen"]
 
@@ -89,6 +89,8 @@ class Screen:
         self._used_edges = self._used_slots = 0
         self._free_slots: list[int] = []
         self._free_blocks: dict[int, list[int]] = {}
+        self.loop: Callable[[Fields, Floats, int, int], tuple[int, int, int, int]] = kernels.run
+        """What takes ticks; a benchmark looks at each of them in a loop of its own."""
         self._ticks = self._since = self._next = 0
         self._used_tracks = 0
 
@@ -119,7 +121,7 @@ class Screen:
 
         Every row has had a price before. Goes on with what `Found` said where that tick was not done.
         """
-        number, kept, looked, place = kernels.run(self._fields, ticks, begin, place)
+        number, kept, looked, place = self.loop(self._fields, ticks, begin, place)
         self._ticks += number + 1 - begin
         self._since += number + 1 - begin
         if self._since >= _REFRESH_TICKS:

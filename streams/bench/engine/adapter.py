@@ -17,7 +17,6 @@ from monitor.schema import Cause
 from monitor.watch import Standing
 from monitor.watch.screen import Found
 from streams.bench.accounts import states
-from streams.bench.engine.per_tick import PerTick
 from streams.bench.market import Tape, reference
 
 __all__ = ["PARTITION", "Probe", "warm"]
@@ -48,9 +47,6 @@ class Probe(Engine):
         """What `examine` took, which is told whom floats could not clear."""
         self.screen_ns = 0
         """What the compiled runs over boxes and edges took."""
-        self.per_tick = PerTick(self.watch.screen)
-        self.each = False
-        """Whether compiled runs note what each of their ticks takes."""
         self._run = self.watch.run
         self.watch.run = self._timed_run  # type: ignore[method-assign]
         self._ratios = self.watch.screen.census.ratios.copy()
@@ -125,7 +121,6 @@ class Probe(Engine):
 
     def _timed_run(self, ticks: NDArray[np.float64], begin: int = 0, place: int = 0) -> Found:
         began = perf_counter_ns()
-        run = self.per_tick.run if self.each else self._run
-        found = run(ticks, begin, place)
+        found = self._run(ticks, begin, place)
         self.screen_ns += perf_counter_ns() - began
         return found

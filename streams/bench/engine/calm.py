@@ -11,6 +11,7 @@ import numpy as np
 from monitor.account import Account
 from streams.bench.accounts import states
 from streams.bench.engine.adapter import Probe, warm
+from streams.bench.engine.per_tick import PerTick
 from streams.bench.engine.recompute import NumpyRecompute, python_scan
 from streams.bench.engine.timing import BATCH, Timed, time_ticks
 from streams.bench.engine.watch_list import NEAR, SWEEP_SECONDS
@@ -21,7 +22,8 @@ from streams.bench.result import Figure, Sizes, figure
 
 __all__ = ["measure"]
 
-_WARM = 2_000
+_WARM = 30_000
+"""Ticks before anything is measured: half a minute of the market, in which boxes settle down."""
 _MOST_NUMPY = 200_000
 _MOST_PYTHON = 2_000
 
@@ -30,8 +32,9 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
     """Return the costs of a tick with so many accounts, and those of the baselines."""
     tape = Tape(sizes.seed)
     engine, found = _build(tape, sizes, teller)
-    for tick, offset in tape.calm(_WARM):
-        engine.ticks([(tick, offset)], None)
+    teller.tell(0.25, "half a minute of a calm market")
+    for _ in range(0, _WARM, BATCH):
+        engine.ticks(list(tape.calm(BATCH)), None)
     found += _one_by_one(engine, tape, sizes, teller)
     found += _in_batches(engine, tape, sizes, teller)
     found += _baselines(engine, sizes, teller)
@@ -119,14 +122,14 @@ def _in_batches(engine: Probe, tape: Tape, sizes: Sizes, teller: Teller) -> list
         runs.append((spent - engine.exact_ns) / taken / 1e3)
     name = f"a tick in batches of {BATCH}, mean"
     found = [figure("tick.batched", name, "µs", runs, "without exact decisions")]
-    engine.each = True
+    per_tick = PerTick()
     for _ in range(sizes.runs):
         ticks = list(tape.calm(max(BATCH, sizes.ticks // sizes.runs // 2)))
-        for start in range(0, len(ticks), BATCH):
-            engine.ticks(ticks[start : start + BATCH], None)
-        spent_by, hits = engine.per_tick.taken()
+        with per_tick.noting(engine.watch.screen):
+            for start in range(0, len(ticks), BATCH):
+                engine.ticks(ticks[start : start + BATCH], None)
+        spent_by, hits = per_tick.taken()
         each.append(Timed(spent_by, hits, np.zeros_like(hits), 0))
-    engine.each = False
     note = "by a clock inside the compiled loop, which is part of it"
     screen = "of that the screen: edges, accounts looked at again"
     found += [

@@ -6,41 +6,51 @@ From Python a call costs more than most ticks do; a worker makes one for many ti
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from monitor.watch import kernels
 from monitor.watch.compiled import HAS_NUMBA, compiled
-from monitor.watch.screen import Found, Screen
+from monitor.watch.screen import Screen
 from monitor.watch.state import Fields, Floats, Numbers
 
 __all__ = ["PerTick"]
 
 
 class PerTick:
-    """Runs ticks as `Screen.run` does; notes of each its nanoseconds and how many accounts it hit."""
+    """While it is with a screen, each tick's nanoseconds and how many accounts it hit are noted."""
 
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
+    def __init__(self) -> None:
         self._stamp = np.zeros(2, dtype=np.int64)
         self._spent: list[Numbers] = []
         self._hits: list[Numbers] = []
 
-    def run(self, ticks: Floats, begin: int, place: int) -> Found:
-        """Take ticks; a tick that is gone on with counts as one more."""
-        spent, hits = np.zeros(len(ticks), dtype=np.int64), np.zeros(len(ticks), dtype=np.int64)
-        fields = tuple(self._screen.state)
-        number, kept, looked, place = _run(fields, ticks, begin, place, spent, hits, self._stamp)
-        self._spent.append(spent[begin : number + 1])
-        self._hits.append(hits[begin : number + 1])
-        return Found(number, self._screen.state.found[:kept].tolist(), looked, place)
+    @contextmanager
+    def noting(self, screen: Screen) -> Iterator[None]:
+        """Let the screen take its ticks here; one that is gone on with counts as one more."""
+        screen.loop = self._loop
+        try:
+            yield
+        finally:
+            screen.loop = kernels.run
 
     def taken(self) -> tuple[Numbers, Numbers]:
         """Return (nanoseconds, accounts hit) of every tick so far, and forget them."""
         none = np.zeros(0, dtype=np.int64)
         found = np.concatenate([none, *self._spent]), np.concatenate([none, *self._hits])
         self._spent, self._hits = [], []
+        return found
+
+    def _loop(
+        self, fields: Fields, ticks: Floats, begin: int, place: int
+    ) -> tuple[int, int, int, int]:
+        spent, hits = np.zeros(len(ticks), dtype=np.int64), np.zeros(len(ticks), dtype=np.int64)
+        found = _run(fields, ticks, begin, place, spent, hits, self._stamp)
+        self._spent.append(spent[begin : found[0] + 1])
+        self._hits.append(hits[begin : found[0] + 1])
         return found
 
 

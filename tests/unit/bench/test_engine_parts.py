@@ -67,14 +67,15 @@ def test_account_is_assessed_and_takes_events(tmp_path: Path) -> None:
 def test_an_engine_that_overlooks_accounts_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Probe.tick
+    whole = Probe.ticks
 
-    def deaf(engine: Probe, tick: Any, offset: int, now: int | None) -> Any:
+    def deaf(engine: Probe, pairs: Any, now: int | None) -> Any:
+        ((tick, offset),) = pairs
         if tick.kind == "mark" and tick.symbol in ("BTC-USDT-SWAP", "ETH-USDT-SWAP"):
             engine.prices.take(tick, offset, engine.reference.policy, tick.ts)
             if offset > 40:
                 return []
-        return whole(engine, tick, offset, now)
+        return whole(engine, pairs, now)
 
-    monkeypatch.setattr(Probe, "tick", deaf)
+    monkeypatch.setattr(Probe, "ticks", deaf)
     assert run(moves.measure_gap, tmp_path)["btc.differences"].value > 0
