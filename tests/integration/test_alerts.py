@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
@@ -31,24 +31,6 @@ from tests.support.alerting import (
 from tests.support.alerts import cancel, episode, reduced, warned
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def desks() -> Iterator[Callable[[], Desk]]:
-    made: list[Desk] = []
-
-    def make() -> Desk:
-        made.append(Desk())
-        return made[-1]
-
-    yield make
-    for desk in made:
-        desk.close()
-
-
-@pytest.fixture
-def desk(desks: Callable[[], Desk]) -> Desk:
-    return desks()
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -22,26 +20,9 @@ from streams.settings import Settings
 from streams.topics import Topics, ensure
 from tests.support.alerting import PARTITIONS, Desk, committed, settings_for
 from tests.support.alerts import warned
+from tests.support.processes import Liqmon
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def desks() -> Iterator[Callable[[], Desk]]:
-    made: list[Desk] = []
-
-    def make() -> Desk:
-        made.append(Desk())
-        return made[-1]
-
-    yield make
-    for desk in made:
-        desk.close()
-
-
-@pytest.fixture
-def desk(desks: Callable[[], Desk]) -> Desk:
-    return desks()
 
 
 @pytest.fixture
@@ -51,39 +32,20 @@ def settings(kafka: str, topic_prefix: str) -> Settings:
     return found
 
 
-class Liqmon:
-    """`python -m streams alerts …` with these channels."""
-
-    def __init__(self, settings: Settings, folder: Path, **channels: str) -> None:
-        self._folder = folder
-        self._environment = {
-            **os.environ,
-            "LIQMON_BROKERS": settings.brokers,
-            "LIQMON_TOPIC_PREFIX": settings.topic_prefix,
-            "LIQMON_PARTITIONS": str(PARTITIONS),
-            "LIQMON_SESSION_TIMEOUT": "2",
-            "LIQMON_HEARTBEAT_INTERVAL": "0.5",
-            "LIQMON_REDIS_URL": "none",
-            "LIQMON_CLOCK": "event",
-            "LIQMON_ALERT_FIRST_PAUSE": "0.1",
-            "LIQMON_ALERT_CHANNELS": json.dumps(channels) if channels else "",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        }
-
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "streams", "alerts", *arguments],
-            cwd=self._folder,
-            env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
+def alerts(settings: Settings, folder: Path, **channels: str) -> Liqmon:
+    """`liqmon alerts …` with these channels."""
+    env = {
+        "LIQMON_BROKERS": settings.brokers,
+        "LIQMON_TOPIC_PREFIX": settings.topic_prefix,
+        "LIQMON_PARTITIONS": str(PARTITIONS),
+        "LIQMON_SESSION_TIMEOUT": "2",
+        "LIQMON_HEARTBEAT_INTERVAL": "0.5",
+        "LIQMON_REDIS_URL": "none",
+        "LIQMON_CLOCK": "event",
+        "LIQMON_ALERT_FIRST_PAUSE": "0.1",
+        "LIQMON_ALERT_CHANNELS": json.dumps(channels) if channels else "",
+    }
+    return Liqmon(folder, env, "alerts")
 
 
 def test_each_channel_says_whether_a_test_message_came(
@@ -91,7 +53,7 @@ def test_each_channel_says_whether_a_test_message_came(
 ) -> None:
     up, down = desks(), desks()
     down.status = 403
-    liqmon = Liqmon(
+    liqmon = alerts(
         settings, tmp_path, up=up.url, down=f"{down.url}secret-path", away="json://127.0.0.1:1"
     )
     code, out, err = liqmon.run("test")
@@ -105,7 +67,7 @@ def test_each_channel_says_whether_a_test_message_came(
     assert up.titles == ["liqmon: a test of this channel"]
     assert liqmon.run("test", "--channel", "up")[0] == 0
     assert liqmon.run("test", "--channel", "other")[0] == 2
-    code, _, err = Liqmon(settings, tmp_path).run("test")
+    code, _, err = alerts(settings, tmp_path).run("test")
     assert code == 2
     assert "LIQMON_ALERT_CHANNELS" in err
 
@@ -114,7 +76,7 @@ def test_a_killed_process_goes_on_where_it_was(
     settings: Settings, desk: Desk, tmp_path: Path
 ) -> None:
     (tmp_path / "rules.yaml").write_text("rules: {all: {channels: [desk, phone]}}")
-    liqmon = Liqmon(settings, tmp_path, desk=desk.url)
+    liqmon = alerts(settings, tmp_path, desk=desk.url)
     code, out, err = liqmon.run("publish", "rules.yaml")
     assert (code, err) == (0, "")
     assert out.splitlines()[1:] == ["no address in this environment for: phone"]

@@ -1,10 +1,7 @@
 """Commands as processes against the real broker."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -14,44 +11,21 @@ from confluent_kafka import Producer
 from streams.settings import Settings
 from streams.topics import Topics, ensure
 from tests.support.outputs import warning
+from tests.support.processes import Liqmon
 
 pytestmark = pytest.mark.integration
 
 REFERENCE = 'currencies: {BTC: {}, USDT: {}}\npolicy: {warning: "3"}\n'
 
 
-class Liqmon:
-    """Starts `python -m streams` in a folder and with an environment of its own."""
-
-    def __init__(self, brokers: str, prefix: str, folder: Path) -> None:
-        self._folder = folder
-        self.environment = {
-            **os.environ,
-            "LIQMON_BROKERS": brokers,
-            "LIQMON_TOPIC_PREFIX": prefix,
-            "LIQMON_PARTITIONS": "2",
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-        }
-
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "streams", *arguments],
-            cwd=self._folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
-
-
 @pytest.fixture
 def liqmon(kafka: str, topic_prefix: str, tmp_path: Path) -> Liqmon:
-    return Liqmon(kafka, topic_prefix, tmp_path)
+    env = {
+        "LIQMON_BROKERS": kafka,
+        "LIQMON_TOPIC_PREFIX": topic_prefix,
+        "LIQMON_PARTITIONS": "2",
+    }
+    return Liqmon(tmp_path, env)
 
 
 def test_topics_are_created_checked_and_reported(

@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = [pytest.mark.integration, pytest.mark.intake, pytest.mark.timeout(400)]
 
-_SMALL = ("--accounts", "500", "--duration", "20", "--speed", "2")
+_SMALL = ("--accounts", "500", "--duration", "12", "--speed", "2")
 # Only against a hang: how long a start takes depends on what else the machine does.
 _LONG = 180
 

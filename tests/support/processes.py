@@ -11,7 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Command"]
+__all__ = ["Command", "Liqmon"]
+
+_PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Command:
@@ -91,3 +93,29 @@ class Command:
             self.resume()
             self._running.kill()
             self._running.wait()
+
+
+class Liqmon:
+    """`python -m streams …` in a folder and with an environment of its own; what it says is captured."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str], *command: str) -> None:
+        self._folder = folder
+        self.environment = {**os.environ, **env, "PYTHONPATH": str(_PROJECT)}
+        self._command = command
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start it; whoever does so ends it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "streams", *self._command, *arguments],
+            cwd=self._folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Return exit code, output and errors once it has ended. Raises TimeoutExpired after a minute."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
