@@ -33,6 +33,10 @@ TURN_SECONDS = 0.004
 TURNS_APART_SECONDS = 0.05
 BEHIND_SECONDS = 0.01
 """Between two turns while what changed is not counted: at most a third of the loop's time."""
+IN_LINE_SECONDS = 0.04
+"""The same while account events stand in line: at most a tenth of it."""
+LATE_SECONDS = 2.0
+"""Behind for so long, counting waits for no events any more: totals too old refuse borrowing (H-10)."""
 DURABLE_SECONDS = 1.0
 DURABLE_POLL_SECONDS = 0.005
 RECORDS_AT_ONCE = 200
@@ -109,11 +113,18 @@ class Totalling:
 
     # -- loops --------------------------------------------------------------------------------
 
-    async def count(self) -> None:
+    async def count(self, owned: Owned) -> None:
         """Count what changed, in bounded turns, until cancelled (H-8)."""
+        clock = asyncio.get_running_loop().time
+        up_to_date = clock()
         while True:
-            behind = any(part.marked for part in self.counting.parts.values())
-            await asyncio.sleep(BEHIND_SECONDS if behind else TURNS_APART_SECONDS)
+            if not any(part.marked for part in self.counting.parts.values()):
+                pause, up_to_date = TURNS_APART_SECONDS, clock()
+            elif clock() - up_to_date < LATE_SECONDS and _in_line(owned):
+                pause = IN_LINE_SECONDS
+            else:
+                pause = BEHIND_SECONDS
+            await asyncio.sleep(pause)
             if self._runtime.engine is not None:
                 self.counting.turn(TURN_SECONDS)
 
@@ -171,6 +182,8 @@ class Totalling:
     async def _durable(self, owned: OwnedPartition) -> bool:
         """Wait until all that is folded by now is in the journal; False: not in time, or lost."""
         is_durable = owned.durable_from_now()
+        if owned.writer is not None:
+            owned.writer.hasten()
         loop = asyncio.get_running_loop()
         until = loop.time() + DURABLE_SECONDS
         while not is_durable():
@@ -191,3 +204,7 @@ class Totalling:
                 records = []
         # Last: its `ts` holds for all the others.
         yield [*records, as_of_record(*whose, frozen.platform)]
+
+
+def _in_line(owned: Owned) -> bool:
+    return any(one.in_line for one in owned.partitions.values())

@@ -131,7 +131,7 @@ class Worker:
             "sweep": self._sweep_loop(),
             "letters": self._letter_loop(),
             "partials": partials.run(),
-            "count": self._totalling.count(),
+            "count": self._totalling.count(self._ownership),
             "publish totals": self._totalling.publish(self._ownership),
             "use totals": self._totalling.use(self._ownership),
             "answer": self._answering.run(self._ownership.partitions),
