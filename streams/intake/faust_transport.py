@@ -19,10 +19,10 @@ class _Consumer(aiokafka.Consumer):
     turn, as ticks do in a crash, that is some 300 records a second, whatever each of them costs.
     """
 
-    async def wait_first(self, *coros: Any, timeout: Any = None) -> WaitResults:
+    async def wait_first(self, *coros: Any, **options: Any) -> WaitResults:
         """Wait for the first of them; the consumer waits for a record's delivery only, or a stop."""
         if len(coros) != 2 or not self._flows():
-            return await super().wait_first(*coros, timeout=timeout)
+            return await super().wait_first(*coros, **options)
         delivery, stop = coros
         stop.close()
         return WaitResults([delivery], [await delivery], False)
