@@ -144,7 +144,7 @@ class FaustIntake:
                 if waiting.message.generation_id == self.app.consumer_generation_id:
                     events.append(self._received(waiting))
             await hand_over(handler, events)
-            if self.behind(events[-1]) > BACKLOG_RECORDS:
+            if queue.empty() and self.behind(events[-1]) > BACKLOG_RECORDS:
                 await asyncio.sleep(GATHER_SECONDS)
 
     def _received(self, event: Any) -> Received:

@@ -94,6 +94,11 @@ class Ownership:
         self._to_examine: dict[str, None] = {}
         self._examine_wake = asyncio.Event()
 
+    @property
+    def in_line(self) -> bool:
+        """Whether account events of any partition are known to stand in line."""
+        return any(owned.in_line for owned in self.partitions.values())
+
     # -- owning -------------------------------------------------------------------------------
 
     def assign(self, numbers: Sequence[int]) -> None:

@@ -24,7 +24,7 @@ from streams.totals import (
 from streams.worker.partition import OwnedPartition
 from streams.worker.runtime import Runtime
 
-__all__ = ["Totalling"]
+__all__ = ["Totalling", "pause_between_turns"]
 
 log = structlog.get_logger(__name__)
 
@@ -43,11 +43,25 @@ RECORDS_AT_ONCE = 200
 MAIN_ACCOUNTS_A_TURN = 50
 
 
+def pause_between_turns(behind: float, *, in_line: bool) -> float:
+    """Return how long counting leaves the loop to others, in seconds.
+
+    `behind`: for how many seconds there has been something to count; `in_line`: whether account events
+    stand in line.
+    """
+    if behind <= 0:
+        return TURNS_APART_SECONDS
+    return IN_LINE_SECONDS if in_line and behind < LATE_SECONDS else BEHIND_SECONDS
+
+
 class Owned(Protocol):
     """What is used of the ownership."""
 
     @property
     def partitions(self) -> Mapping[int, OwnedPartition]: ...
+
+    @property
+    def in_line(self) -> bool: ...
 
     def examine_soon(self, account_ids: Sequence[str]) -> None: ...
 
@@ -118,13 +132,10 @@ class Totalling:
         clock = asyncio.get_running_loop().time
         up_to_date = clock()
         while True:
+            now = clock()
             if not any(part.marked for part in self.counting.parts.values()):
-                pause, up_to_date = TURNS_APART_SECONDS, clock()
-            elif clock() - up_to_date < LATE_SECONDS and _in_line(owned):
-                pause = IN_LINE_SECONDS
-            else:
-                pause = BEHIND_SECONDS
-            await asyncio.sleep(pause)
+                up_to_date = now
+            await asyncio.sleep(pause_between_turns(now - up_to_date, in_line=owned.in_line))
             if self._runtime.engine is not None:
                 self.counting.turn(TURN_SECONDS)
 
@@ -204,7 +215,3 @@ class Totalling:
                 records = []
         # Last: its `ts` holds for all the others.
         yield [*records, as_of_record(*whose, frozen.platform)]
-
-
-def _in_line(owned: Owned) -> bool:
-    return any(one.in_line for one in owned.partitions.values())
