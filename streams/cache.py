@@ -7,7 +7,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -37,6 +37,8 @@ __all__ = ["AccountView", "BandCounts", "Cache", "CacheSource"]
 _log = structlog.get_logger(__name__)
 
 _CYCLE_SECONDS = 0.2
+# While account events stand in line: what changes twice is written once, and the loop is theirs.
+_BUSY_CYCLE_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 1.0
 # An account that nothing presses for is written within this time of its mark; 60 s are allowed.
 _SWEEP_SECONDS = 50.0
@@ -104,12 +106,16 @@ class Cache:
         worker: str,
         generation: str = "",
         stream_length: int = _COMMANDS_KEPT,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`busy` says whether the worker has more pressing work than to show what it did."""
         self._client: Any = client  # the stubs of redis differ between the two
         self._source = source
         self._worker = worker
         self._generation = generation
         self._stream_length = stream_length
+        self._busy = busy
+        self._cycle = _CYCLE_SECONDS
         # Dictionaries as ordered sets: first marked, first written.
         self._urgent: dict[str, None] = {}
         self._swept: dict[str, None] = {}
@@ -174,6 +180,7 @@ class Cache:
         pause = _FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
             started = time.monotonic()
+            self._cycle = _BUSY_CYCLE_SECONDS if self._busy() else _CYCLE_SECONDS
             try:
                 await self._round()
             except _ERRORS as error:
@@ -184,7 +191,7 @@ class Cache:
                 self.available = True
                 self.written_at = time.monotonic()
                 pause = _FIRST_PAUSE_SECONDS
-                await self._rest(max(0.0, _CYCLE_SECONDS - (time.monotonic() - started)))
+                await self._rest(max(0.0, started + self._cycle - time.monotonic()))
 
     async def close(self) -> None:
         """Write what is urgent once more, take this worker out of the list, and disconnect."""
@@ -263,7 +270,7 @@ class Cache:
     async def _drain_swept(self) -> None:
         """Write so many that the longest backlog since it was last empty is through in time."""
         self._most_swept = max(self._most_swept, len(self._swept)) if self._swept else 0
-        share = max(_LEAST_SWEPT, math.ceil(self._most_swept * _CYCLE_SECONDS / _SWEEP_SECONDS))
+        share = max(_LEAST_SWEPT, math.ceil(self._most_swept * self._cycle / _SWEEP_SECONDS))
         while share > 0 and self._swept:
             batch = _take(self._swept, min(share, _ACCOUNTS_A_PIPELINE))
             share -= len(batch)

@@ -12,6 +12,7 @@ from faust.types import TP
 
 from streams.connection import faust_broker
 from streams.intake.base import GROUP, Handler, Received, hand_over, owned_alike
+from streams.intake.faust_transport import App
 from streams.settings import Settings
 from streams.topics import Topics
 
@@ -35,7 +36,7 @@ def create_app(settings: Settings) -> faust.App:
     url, credentials = faust_broker(settings)
     datadir = settings.data_dir / "faust"
     datadir.mkdir(parents=True, exist_ok=True)  # Faust insists on one, and makes only its last part
-    return faust.App(
+    return App(
         settings.topic_prefix + GROUP,
         broker=url,
         broker_credentials=credentials,
@@ -143,7 +144,7 @@ class FaustIntake:
                 if waiting.message.generation_id == self.app.consumer_generation_id:
                     events.append(self._received(waiting))
             await hand_over(handler, events)
-            if self.behind(events[-1]) > BACKLOG_RECORDS:
+            if queue.empty() and self.behind(events[-1]) > BACKLOG_RECORDS:
                 await asyncio.sleep(GATHER_SECONDS)
 
     def _received(self, event: Any) -> Received:

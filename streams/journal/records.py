@@ -21,6 +21,7 @@ __all__ = [
     "Sources",
     "account_id",
     "account_key",
+    "check_account_id",
     "decode_record",
     "encode_record",
 ]
@@ -116,12 +117,17 @@ _KINDS: dict[bytes, type[Record]] = {
 encode_record = _encoder.encode
 
 
-def account_key(account_id: str) -> bytes:
-    """Return the key of an account's record; ValueError for an id that none can have."""
+def check_account_id(account_id: str) -> None:
+    """Raise ValueError for an id that no account can have."""
     if not account_id or account_id.startswith(RESERVED_PREFIX):
         raise ValueError(
             f"account_id {account_id!r} is empty or begins with NUL, which is reserved"
         )
+
+
+def account_key(account_id: str) -> bytes:
+    """Return the key of an account's record; ValueError for an id that none can have."""
+    check_account_id(account_id)
     return account_id.encode()
 
 

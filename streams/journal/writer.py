@@ -1,6 +1,7 @@
 """The group loop of one partition: append, then acknowledge, then publish."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from streams.journal.records import (
     Published,
     Sources,
     account_key,
+    check_account_id,
     encode_record,
 )
 
@@ -73,6 +75,8 @@ class PartitionWriter(Generic[EventT]):
         self.linger = 0.0
         """Seconds that a group waits for more while nobody waits for what is in it: a request for
         every few records would cost more than all other work on them."""
+        self.longest_linger = 0.0
+        """The same while more is known to come at once, see `expect`."""
         self.durable: Callable[[Sequence[tuple[str, CommandOut]]], None] = lambda _: None
         """Told, by account, of the commands that the journal has taken."""
         self._journal = journal
@@ -93,6 +97,7 @@ class PartitionWriter(Generic[EventT]):
         self._floor = 0
         self._renew_at = 0.0
         self._flushing = False
+        self._more = False
         self._wake = asyncio.Event()
         self._urgent = asyncio.Event()
         self._publish_wake = asyncio.Event()
@@ -169,12 +174,13 @@ class PartitionWriter(Generic[EventT]):
             return
         events = self._dirty.get(account_id)
         if events is None:
-            account_key(account_id)
+            check_account_id(account_id)
         if event is not None:
             self._events.add(event)
         if events is None:
+            if not self._dirty:
+                self._stir()
             events = self._dirty[account_id] = []
-            self._stir()
         if event is not None:
             events.append(event)
         if urgent:
@@ -200,6 +206,17 @@ class PartitionWriter(Generic[EventT]):
         self._outgoing.append(_Outgoing([("", letter)], event=event))
         self._publish_wake.set()
         self._stir()
+
+    def expect(self, *, more: bool) -> None:
+        """Say whether more is known to come at once; once it has come the group waits no longer."""
+        if self._more and not more:
+            self.hasten()
+        self._more = more
+
+    def hasten(self) -> None:
+        """Let what is marked until now wait for nothing more."""
+        if self._dirty:
+            self._urgent.set()
 
     async def flush(self, seconds: float) -> None:
         """Return when all that was marked is appended, acknowledged, published and noted.
@@ -263,11 +280,14 @@ class PartitionWriter(Generic[EventT]):
 
     async def _gather(self) -> None:
         """Let more come, until somebody waits for what there is."""
-        try:
-            async with asyncio.timeout(self.linger):
-                await self._urgent.wait()
-        except TimeoutError:
-            return
+        loop = asyncio.get_running_loop()
+        last = loop.time() + self.longest_linger
+        waits = self.linger
+        while waits > 0 and not self._urgent.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(waits):
+                    await self._urgent.wait()
+            waits = min(self.linger, last - loop.time()) if self._more else 0.0
 
     async def _wait_for_work(self) -> None:
         loop = asyncio.get_running_loop()

@@ -34,6 +34,8 @@ ROUND_SECONDS = 60.0
 _NEVER = -1
 _LONG_AGO = -1e9
 _NOTHING = Balance()
+_NOTHING_ON_PAPER: dict[str, Decimal] = {}
+_NOTHING_FROZEN: dict[str, tuple[Decimal, Decimal]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +223,34 @@ def borrowed_by_the_book(
     """
     if account.positions and reference.policy.anticipate_funding:
         return None
-    equities = {
-        name: b.cash - b.borrowed - b.accrued_interest for name, b in account.balances.items()
-    }
+    paper = _on_paper(account, reference, prices) if account.positions else _NOTHING_ON_PAPER
+    frozen = _frozen_by_limit_orders(account, reference) if account.orders else _NOTHING_FROZEN
+    if paper is None or frozen is None:
+        return None
+    found = isolated_debts(account) if account.isolated else {}
+    mode, balances = account.mode, account.balances
+    for name in {**balances, **paper, **frozen} if paper or frozen else balances:
+        b, held = balances.get(name, _NOTHING), frozen.get(name)
+        cash, equity = b.cash, b.cash + paper.get(name, ZERO)
+        if b.borrowed or b.accrued_interest:
+            equity -= b.borrowed + b.accrued_interest
+        elif held is None and cash >= ZERO and equity >= ZERO:
+            continue  # nothing is owed, and no order takes anything
+        owed = liability(mode, cash, b.borrowed, b.accrued_interest, equity)  # CU-6
+        if held is not None:
+            owed = potential_borrowing(account, cash, equity, owed, *held)  # CU-7
+        if owed:
+            if account.positions:
+                return None
+            found[name] = found.get(name, ZERO) + owed
+    return found
+
+
+def _on_paper(
+    account: Account, reference: Reference, prices: PriceBook
+) -> dict[str, Decimal] | None:
+    """Return coin → what cross positions add to its equity; None where a price is missing."""
+    found: dict[str, Decimal] = {}
     for position in account.positions.values():
         mark = prices.prices.get(f"{position.instrument}/mark")
         instrument = reference.instruments.get(position.instrument)
@@ -235,20 +262,7 @@ def borrowed_by_the_book(
         else:
             value = unrealised_pnl(instrument, size, held, position.entry_price, mark.price)
         coin = instrument.settle or instrument.quote
-        equities[coin] = equities.get(coin, ZERO) + value
-    frozen = _frozen_by_limit_orders(account, reference)
-    if frozen is None:
-        return None
-    found = isolated_debts(account)
-    for name in {**equities, **frozen}:
-        b, equity = account.balances.get(name, _NOTHING), equities.get(name, ZERO)
-        owed = liability(account.mode, b.cash, b.borrowed, b.accrued_interest, equity)  # CU-6
-        without, with_ = frozen.get(name, (ZERO, ZERO))
-        borrowed = potential_borrowing(account, b.cash, equity, owed, without, with_)  # CU-7
-        if borrowed:
-            if account.positions:
-                return None
-            found[name] = found.get(name, ZERO) + borrowed
+        found[coin] = found.get(coin, ZERO) + value
     return found
 
 

@@ -6,10 +6,11 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from monitor.account import EventSource, Rejected, decode
-from monitor.engine import Engine, Incoming
+from monitor.engine import Decision, Engine, Incoming
 from streams.dead_letters import BadRecord
 from streams.intake import Intake, Received
 from streams.ticks import AHEAD_LIMIT_MS
@@ -26,19 +27,30 @@ FRESH_MS = 1_000
 LAG_LIMIT_MS = 10_000
 """H-6: a partition whose records come so late, by the broker's clock, is not ready."""
 WAIT_SECONDS = 0.01
-EVENTS_AT_ONCE = 64
+EVENTS_AT_ONCE = 128
 """Folded in one step, before it is asked whether the turn is over (H-8)."""
 
 _Place = tuple[str, int]
 """Topic and partition."""
 
 
-class _Folded(NamedTuple):
+@dataclass(slots=True, eq=False)
+class _Line:
+    """What one step takes from a place; `owned` None: all of it has to wait."""
+
+    owned: OwnedPartition | None
+    topic: str
+    last: int
+    """Offset of the last record taken here."""
+    newest: Received | None = None
+
+
+class _Taken(NamedTuple):
     """A record that is taken; `reason`: why it is a dead letter, None: the engine has it."""
 
+    line: _Line
     owned: OwnedPartition
     event: Received
-    topic: str
     reason: str | None
 
 
@@ -91,25 +103,28 @@ class Folding:
             return list(events)
         now = self._runtime.now()
         horizon = self._horizon(engine, now)
-        generation, partitions = self._intake.generation, self._ownership.partitions
+        generation = self._intake.generation
         left: list[Received] = []
-        folded: list[_Folded] = []
+        lines: dict[_Place, _Line] = {}
+        taken: list[_Taken] = []
         incoming: list[Incoming] = []
         for event in events:
             if event.generation != generation:
                 continue  # it belongs to the past
             place = event.topic, event.partition
-            owned = partitions.get(event.partition)
-            if owned is None or not owned.open.is_set() or place in waiting:
+            line = lines.get(place)
+            if line is None:
+                line = lines[place] = self._line(place)
+            owned = line.owned
+            if owned is None or (waiting and place in waiting):
                 waiting.add(place)
                 left.append(event)
                 continue
-            topic = self._runtime.topics.bare(event.topic)
-            if event.offset <= owned.folded_here.get(topic, -1):
+            if event.offset <= line.last:
                 continue
             reason = None
             try:
-                found = _decoded(event, topic)
+                found = _decoded(event, line.topic)
                 ts = found.event.ts
                 if ts > horizon and self._waits_for_ticks(event, ts, now, idle_since):
                     waiting.add(place)
@@ -118,30 +133,48 @@ class Folding:
                 incoming.append(found)
             except (Rejected, UnicodeDecodeError) as error:
                 reason = str(error)
-            owned.folded_here[topic] = event.offset
-            folded.append(_Folded(owned, event, topic, reason))
-        self._take_folded(engine, folded, incoming, now)
+            line.last, line.newest = event.offset, event
+            taken.append(_Taken(line, owned, event, reason))
+        self._hand_on(engine, taken, engine.events(incoming, now))
+        for line in lines.values():
+            self._follow(line)
         return left
 
-    def _take_folded(
-        self, engine: Engine, folded: Sequence[_Folded], incoming: Sequence[Incoming], now: int
-    ) -> None:
+    def _line(self, place: _Place) -> _Line:
+        name, number = place
+        topic, owned = self._runtime.topics.bare(name), self._ownership.partitions.get(number)
+        if owned is None or not owned.open.is_set():
+            return _Line(None, topic, -1)
+        return _Line(owned, topic, owned.folded_here.get(topic, -1))
+
+    def _hand_on(self, engine: Engine, taken: Sequence[_Taken], found: Sequence[Decision]) -> None:
         """Hand what the engine says of each event, and every dead letter, to the writers in order."""
-        decisions = iter(engine.events(incoming, now))
-        last: dict[_Place, _Folded] = {}
-        for one in folded:
-            owned, event, topic, reason = one
+        decisions = iter(found)
+        for _, owned, event, reason in taken:
             if reason is not None:
                 self._refuse(owned, event, reason)
-            else:
-                decision = next(decisions)
-                if decision.commands:
-                    self._runtime.meters.decided(decision, event.timestamp)
-                owned.take(decision, event, engine.now)
-            last[topic, event.partition] = one
-        for owned, event, topic, _ in last.values():
-            owned.folded[topic] = max(owned.folded.get(topic, -1), event.offset)
-            self._follow_lag(owned, event, topic)
+                continue
+            decision = next(decisions)
+            if decision.commands:
+                self._runtime.meters.decided(decision, event.timestamp)
+            owned.take(decision, event, engine.now)
+
+    def _follow(self, line: _Line) -> None:
+        """Note how far a place is folded; H-6: arm when caught up, not ready while records come late."""
+        owned, event, topic = line.owned, line.newest, line.topic
+        if owned is None or event is None:
+            return
+        owned.folded_here[topic] = line.last
+        owned.folded[topic] = max(owned.folded.get(topic, -1), line.last)
+        behind = self._intake.behind(event)
+        owned.expect(topic, more=behind > 0)
+        late = wall() - event.timestamp
+        owned.fresh[topic] = late < FRESH_MS or not behind
+        if self._ownership.is_armed(owned):
+            if late > LAG_LIMIT_MS and not owned.fresh[topic]:
+                self._ownership.catch_up(owned, f"account topics lag by {late} ms")
+        elif owned.caught_up:
+            self._ownership.arm(owned)
 
     def _horizon(self, engine: Engine, now: int) -> float:
         """Return up to which `ts` an event need not wait for the clock; `time_scale` multiplies it."""
@@ -169,16 +202,6 @@ class Folding:
         owned.dead_letters += 1
         letter = letter_out(bad, self._runtime.topics, self._runtime.now(), None)
         owned.writer.dead_letter(event, letter)
-
-    def _follow_lag(self, owned: OwnedPartition, event: Received, topic: str) -> None:
-        """H-6: arm when caught up; not ready while records come late by wall time."""
-        late = wall() - event.timestamp
-        owned.fresh[topic] = late < FRESH_MS or not self._intake.behind(event)
-        if self._ownership.is_armed(owned):
-            if late > LAG_LIMIT_MS and not owned.fresh[topic]:
-                self._ownership.catch_up(owned, f"account topics lag by {late} ms")
-        elif owned.caught_up:
-            self._ownership.arm(owned)
 
 
 def _decoded(event: Received, topic: str) -> Incoming:

@@ -39,6 +39,9 @@ CATCH_UP_LINGER_SECONDS = 0.1
 QUIET_LINGER_SECONDS = 0.05
 """How long a group without a command waits for more: only acknowledgements wait with it, and those
 are committed every half second."""
+IN_LINE_LINGER_SECONDS = 0.25
+"""The same while more of the account topics stands in line: a request for every few records costs the
+worker and the broker more than the records do. Gone as soon as nothing is left in line."""
 ACCOUNTS_AT_ONCE = 64
 """Adopted or examined together; a turn takes as many of these as fit into `TURN_SECONDS`."""
 RELEASED_AT_ONCE = 100
@@ -90,6 +93,11 @@ class Ownership:
         self._claims: set[asyncio.Task[None]] = set()
         self._to_examine: dict[str, None] = {}
         self._examine_wake = asyncio.Event()
+
+    @property
+    def in_line(self) -> bool:
+        """Whether account events of any partition are known to stand in line."""
+        return any(owned.in_line for owned in self.partitions.values())
 
     # -- owning -------------------------------------------------------------------------------
 
@@ -237,7 +245,7 @@ class Ownership:
             journal, owned, self._outlet, now=self._runtime.now, guard=self._guard
         )
         writer.durable = self._runtime.meters.durable
-        writer.linger = CATCH_UP_LINGER_SECONDS
+        writer.linger, writer.longest_linger = CATCH_UP_LINGER_SECONDS, IN_LINE_LINGER_SECONDS
         await writer.begin(recovery, found.ids)
         owned.writer, owned.sources = writer, found.ids
         log.info(

@@ -69,6 +69,8 @@ class OwnedPartition:
         self.fresh: dict[str, bool] = {}
         """Account topic → whether its last event was young, or the last there was."""
         self.span = Span()
+        self.in_line: set[str] = set()
+        """Account topics of which more records are known to stand behind the last one folded."""
         self._covering: _Covering | None = None
         self.dead_letters = 0
         self._snapshots = 0
@@ -102,6 +104,15 @@ class OwnedPartition:
             for topic, end in self.ends.items()
             if self.folded.get(topic, -1) < end - 1
         )
+
+    def expect(self, topic: str, *, more: bool) -> None:
+        """Note whether more of an account topic stands in line, and let the writer gather it."""
+        if more:
+            self.in_line.add(topic)
+        else:
+            self.in_line.discard(topic)
+        if self.writer is not None:
+            self.writer.expect(more=bool(self.in_line))
 
     # -- decisions ----------------------------------------------------------------------------
 

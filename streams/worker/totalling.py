@@ -24,7 +24,7 @@ from streams.totals import (
 from streams.worker.partition import OwnedPartition
 from streams.worker.runtime import Runtime
 
-__all__ = ["Totalling"]
+__all__ = ["Totalling", "pause_between_turns"]
 
 log = structlog.get_logger(__name__)
 
@@ -33,10 +33,25 @@ TURN_SECONDS = 0.004
 TURNS_APART_SECONDS = 0.05
 BEHIND_SECONDS = 0.01
 """Between two turns while what changed is not counted: at most a third of the loop's time."""
+IN_LINE_SECONDS = 0.04
+"""The same while account events stand in line: at most a tenth of it."""
+LATE_SECONDS = 2.0
+"""Behind for so long, counting waits for no events any more: totals too old refuse borrowing (H-10)."""
 DURABLE_SECONDS = 1.0
 DURABLE_POLL_SECONDS = 0.005
 RECORDS_AT_ONCE = 200
 MAIN_ACCOUNTS_A_TURN = 50
+
+
+def pause_between_turns(behind: float, *, in_line: bool) -> float:
+    """Return how long counting leaves the loop to others, in seconds.
+
+    `behind`: for how many seconds there has been something to count; `in_line`: whether account events
+    stand in line.
+    """
+    if behind <= 0:
+        return TURNS_APART_SECONDS
+    return IN_LINE_SECONDS if in_line and behind < LATE_SECONDS else BEHIND_SECONDS
 
 
 class Owned(Protocol):
@@ -44,6 +59,9 @@ class Owned(Protocol):
 
     @property
     def partitions(self) -> Mapping[int, OwnedPartition]: ...
+
+    @property
+    def in_line(self) -> bool: ...
 
     def examine_soon(self, account_ids: Sequence[str]) -> None: ...
 
@@ -109,11 +127,15 @@ class Totalling:
 
     # -- loops --------------------------------------------------------------------------------
 
-    async def count(self) -> None:
+    async def count(self, owned: Owned) -> None:
         """Count what changed, in bounded turns, until cancelled (H-8)."""
+        clock = asyncio.get_running_loop().time
+        up_to_date = clock()
         while True:
-            behind = any(part.marked for part in self.counting.parts.values())
-            await asyncio.sleep(BEHIND_SECONDS if behind else TURNS_APART_SECONDS)
+            now = clock()
+            if not any(part.marked for part in self.counting.parts.values()):
+                up_to_date = now
+            await asyncio.sleep(pause_between_turns(now - up_to_date, in_line=owned.in_line))
             if self._runtime.engine is not None:
                 self.counting.turn(TURN_SECONDS)
 
@@ -171,6 +193,8 @@ class Totalling:
     async def _durable(self, owned: OwnedPartition) -> bool:
         """Wait until all that is folded by now is in the journal; False: not in time, or lost."""
         is_durable = owned.durable_from_now()
+        if owned.writer is not None:
+            owned.writer.hasten()
         loop = asyncio.get_running_loop()
         until = loop.time() + DURABLE_SECONDS
         while not is_durable():

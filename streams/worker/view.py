@@ -47,10 +47,11 @@ class RedisView:
         settings: Settings,
         runtime: Shown,
         assessed: Callable[[int, Account, Figures], None] = lambda *_: None,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`assessed` is told of the figures that are made for showing."""
+        """`assessed` is told of the figures that are made for showing; `busy`: see `Cache`."""
         self._runtime = runtime
-        self._assessed = assessed
+        self._assessed, self._busy = assessed, busy
         self._epochs: dict[int, int] = {}
         self._settings = settings
         self._cache = Cache(None, self, worker=settings.worker_id)
@@ -65,6 +66,7 @@ class RedisView:
             self,
             worker=self._settings.worker_id,
             generation=generation,
+            busy=self._busy,
         )
 
     def start(self) -> None:

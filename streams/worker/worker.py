@@ -75,7 +75,9 @@ class Worker:
         self._reference = ReferenceFollower(
             client, runtime.topics.reference, on_reference=self._use, on_bad=self._bad_record
         )
-        self._view = RedisView(settings, runtime, self._assessed)
+        self._view = RedisView(
+            settings, runtime, self._assessed, busy=lambda: self._ownership.in_line
+        )
         self._outlet = ShownOutlet(client, runtime.topics, self._published)
         self._client = client
         self._totalling = Totalling(runtime, self._outlet)
@@ -131,7 +133,7 @@ class Worker:
             "sweep": self._sweep_loop(),
             "letters": self._letter_loop(),
             "partials": partials.run(),
-            "count": self._totalling.count(),
+            "count": self._totalling.count(self._ownership),
             "publish totals": self._totalling.publish(self._ownership),
             "use totals": self._totalling.use(self._ownership),
             "answer": self._answering.run(self._ownership.partitions),

@@ -361,6 +361,29 @@ async def a_quiet_group_waits_for_more(package: Any) -> None:
         assert room.owner.acknowledged_offsets == [0, 1, 2]
 
 
+async def a_group_waits_while_more_is_in_line(package: Any) -> None:
+    async with Room(package) as room:
+        room.writer.linger, room.writer.longest_linger = 0.005, 30.0
+        room.writer.expect(more=True)
+        room.fold(Event(0, "a"))
+        await asyncio.sleep(0.05)
+        room.fold(Event(1, "b"))
+        await settle()
+        assert room.journal.groups == []
+        room.writer.expect(more=False)
+        await eventually(lambda: room.journal.groups == [[b"a", b"b"]])
+        room.fold(Event(2, "a"))
+        await eventually(lambda: len(room.journal.groups) == 2)
+
+
+async def what_is_in_line_holds_nothing_for_ever(package: Any) -> None:
+    async with Room(package) as room:
+        room.writer.linger, room.writer.longest_linger = 0.005, 0.02
+        room.writer.expect(more=True)
+        room.fold(Event(0, "a"))
+        await eventually(lambda: room.owner.acknowledged_offsets == [0])
+
+
 _APPEND = "                offsets = await self._journal.append(group.records)\n"
 _PUBLISH_FIRST = (
     "                self._outgoing.append(_Outgoing(group.commands, offset=0))\n"
@@ -423,6 +446,27 @@ _MUTATIONS = [
         "            self._urgent.clear()\n",
         "            pass\n",
         a_quiet_group_waits_for_more,
+    ),
+    Mutation(
+        "a group waits no longer for what is in line",
+        "writer",
+        "if self._more else 0.0",
+        "if False else 0.0",
+        a_group_waits_while_more_is_in_line,
+    ),
+    Mutation(
+        "the end of the line is not heard of",
+        "writer",
+        "        if self._more and not more:\n            self.hasten()\n",
+        "",
+        a_group_waits_while_more_is_in_line,
+    ),
+    Mutation(
+        "a line without end holds a group for ever",
+        "writer",
+        "waits = min(self.linger, last - loop.time())",
+        "waits = self.linger",
+        what_is_in_line_holds_nothing_for_ever,
     ),
     Mutation(
         "events are kept after the loss",

@@ -31,12 +31,14 @@ class Source:
     def __init__(self) -> None:
         self.generation = 1
         self.acknowledged: list[tuple[int, int]] = []
+        self.left = 0
+        """Records that are said to stand behind each one."""
 
     def acknowledge(self, events: Sequence[Received]) -> None:
         self.acknowledged += [(event.partition, event.offset) for event in events]
 
     def behind(self, _: Received) -> int:
-        return 0
+        return self.left
 
 
 class Room:
@@ -194,3 +196,14 @@ async def test_h_4_a_defect_costs_one_event_and_no_other(
     assert writer is not None
     assert writer.lost is None
     assert room.engine.entries["bad"].out_of_sync
+
+
+async def test_a_partition_knows_whether_more_of_a_topic_stands_in_line(room: Room) -> None:
+    room.adopt("a")
+    room.source.left = 5
+    room.folding.take([room.deposit("a", 0)])
+    assert room.partitions[0].in_line == {"transfers"}
+    assert room.partitions[1].in_line == set()
+    room.source.left = 0
+    room.folding.take([room.deposit("a", 1)])
+    assert room.partitions[0].in_line == set()

@@ -207,4 +207,18 @@ async def test_what_is_decided_does_not_wait_for_more(room: Room) -> None:
     await settle()
     assert room.journal.groups == []
     room.owned.take(Decision("b", 0, notices=[interest("i1")], dirty=True), None, 1_000)
+    await eventually(lambda: room.journal.groups)
+
+
+async def test_a_group_waits_until_no_topic_has_more_in_line(room: Room) -> None:
+    room.adopt("a")
+    room.writer.linger = room.writer.longest_linger = 30.0
+    room.owned.expect("fills", more=True)
+    room.owned.expect("orders", more=True)
+    room.change("a")
+    room.owned.expect("orders", more=False)
+    await settle()
+    assert room.owned.in_line == {"fills"}
+    assert room.journal.groups == []
+    room.owned.expect("fills", more=False)
     await eventually(lambda: len(room.journal.groups) == 1)

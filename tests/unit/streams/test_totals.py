@@ -26,6 +26,7 @@ from streams.totals import (
     main_account_record,
 )
 from streams.totals.counting import MOVING_SECONDS, ROUND_SECONDS
+from streams.worker.totalling import pause_between_turns
 from tests.rules.reduction_world import account, d, order, price_book, raw_reference
 
 JOURNAL = "journal-1"
@@ -438,3 +439,10 @@ def test_h_10_a_reader_that_starts_late_finds_what_one_that_was_there_has(
         expected = sum(figures.get(main, 0) for figures in shown.values())
         assert then.of_main_account(main, "USDT") == now.of_main_account(main, "USDT") == expected
     assert then.of_platform("USDT") == now.of_platform("USDT")
+
+
+def test_h_10_counting_leaves_the_loop_to_events_in_line_but_not_for_long() -> None:
+    quiet = pause_between_turns(0.0, in_line=True)
+    usual = pause_between_turns(1.0, in_line=False)
+    assert usual < pause_between_turns(1.0, in_line=True) < quiet
+    assert pause_between_turns(2.0, in_line=True) == usual
