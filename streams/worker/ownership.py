@@ -42,6 +42,9 @@ are committed every half second."""
 ACCOUNTS_AT_ONCE = 64
 """Adopted or examined together; a turn takes as many of these as fit into `TURN_SECONDS`."""
 RELEASED_AT_ONCE = 100
+CLAIMED_AT_ONCE = 4
+"""Partitions that are claimed, read and adopted at once: while one is adopted the broker reads for the others, and
+of no more than these the records lie in memory beside the accounts."""
 SHOWN_AT_ONCE = 2_000
 """Accounts that one step of the loop forgets, and marks for Redis: about a millisecond of them (H-8)."""
 FLUSH_SHARE = 0.6
@@ -87,7 +90,11 @@ class Ownership:
         self._step = asyncio.Lock()
         """Held for a step of adopting or forgetting: those of many partitions would come one right after
         the other, with nothing between them."""
+        self._turn_to_claim = asyncio.Semaphore(CLAIMED_AT_ONCE)
+        self._claiming: set[int] = set()
         self._claims: set[asyncio.Task[None]] = set()
+        self._to_show: list[int] = []
+        """Partitions that became ready and whose accounts are not in Redis yet."""
         self._to_examine: dict[str, None] = {}
         self._examine_wake = asyncio.Event()
 
@@ -204,7 +211,17 @@ class Ownership:
 
         `parked`: how this worker let it go. If nobody has claimed it since, its accounts stand.
         """
-        await self._runtime.inputs.wait()
+        self._claiming.add(owned.number)
+        try:
+            await self._runtime.inputs.wait()
+            async with self._turn_to_claim:
+                await self._recover(owned, parked)
+            if owned.caught_up:
+                self.arm(owned)
+        finally:
+            self._claiming.discard(owned.number)
+
+    async def _recover(self, owned: OwnedPartition, parked: Parked | None) -> None:
         previous = parked.last_offset if parked is not None else None
         journal, recovery = await PartitionJournal.claim(
             self._journal, owned.number, previous=previous
@@ -250,8 +267,6 @@ class Ownership:
         self._view.claimed(owned.number, writer.epoch.offset)
         owned.span.reason = "catching up"
         owned.open.set()
-        if owned.caught_up:
-            self.arm(owned)
 
     async def _adopt(self, owned: OwnedPartition, states: dict[str, bytes]) -> None:
         """Take the accounts that the journal holds, in bounded turns (H-8); `states` is used up."""
@@ -259,9 +274,8 @@ class Ownership:
             async with self._step:
                 until = time.perf_counter() + TURN_SECONDS
                 while states and time.perf_counter() < until:
-                    owned.adopt(
-                        [states.pop(name) for name in list(islice(states, ACCOUNTS_AT_ONCE))]
-                    )
+                    count = min(ACCOUNTS_AT_ONCE, len(states))
+                    owned.adopt([states.popitem()[1] for _ in range(count)])
                 await asyncio.sleep(0)
 
     async def _committed(self, partition: int) -> dict[str, int]:
@@ -318,6 +332,10 @@ class Ownership:
             owned.cover(self._runtime.tick)
             if owned.open.is_set() and owned.caught_up:
                 self.arm(owned)
+        if self._to_show and not self.arming:
+            numbers = [number for number in self._to_show if number in self.partitions]
+            self._to_show = []
+            self._begin("show", self._show(self._runtime.present_engine(), numbers))
 
     def cover(self) -> None:
         """Note for each partition that all decisions up to this tick are durable, where they are."""
@@ -339,6 +357,14 @@ class Ownership:
                 if decision.commands:
                     self._runtime.meters.decided(decision, appended)
                 owned.take(decision, None, engine.now)
+
+    @property
+    def arming(self) -> bool:
+        """Whether a partition is on its way to ready: what can wait does, and leaves it the loop."""
+        engine = self._runtime.engine
+        if self._claiming or engine is None:
+            return True
+        return any(o.number in engine.armed and not o.span.ready for o in self.partitions.values())
 
     @property
     def examining(self) -> bool:
@@ -388,7 +414,7 @@ class Ownership:
                 accounts=len(engine.partitions.get(owned.number, ())),
             )
         if fresh:
-            self._begin("show", self._show(engine, [owned.number for owned in fresh]))
+            self._to_show += [owned.number for owned in fresh]
             self._on_ready()
 
     async def _show(self, engine: Engine, numbers: Sequence[int]) -> None:

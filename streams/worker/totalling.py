@@ -45,6 +45,9 @@ class Owned(Protocol):
     @property
     def partitions(self) -> Mapping[int, OwnedPartition]: ...
 
+    @property
+    def arming(self) -> bool: ...
+
     def examine_soon(self, account_ids: Sequence[str]) -> None: ...
 
 
@@ -109,12 +112,15 @@ class Totalling:
 
     # -- loops --------------------------------------------------------------------------------
 
-    async def count(self) -> None:
-        """Count what changed, in bounded turns, until cancelled (H-8)."""
+    async def count(self, owned: Owned) -> None:
+        """Count what changed, in bounded turns, until cancelled (H-8).
+
+        Partitions on their way to ready come first: what is not counted yet makes totals older, no account unguarded.
+        """
         while True:
             behind = any(part.marked for part in self.counting.parts.values())
             await asyncio.sleep(BEHIND_SECONDS if behind else TURNS_APART_SECONDS)
-            if self._runtime.engine is not None:
+            if self._runtime.engine is not None and not owned.arming:
                 self.counting.turn(TURN_SECONDS)
 
     async def publish(self, owned: Owned) -> None:
