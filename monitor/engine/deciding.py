@@ -43,7 +43,10 @@ class Deciding:
         """Levels of an account without an open episode."""
 
     def use(self, reference: Reference) -> None:
-        """Switch to another reference set."""
+        """Switch to another reference set; every account must be examined afterwards.
+
+        That may take turns (H-8): until then boxes of the last set guard it, and whatever is decided is by this one.
+        """
         self.reference = reference
         self._ladders = Ladders(reference.policy)
         self._calm.clear()
@@ -72,7 +75,7 @@ class Deciding:
 
     def _levels(self, entry: Entry, account: Account | Glance) -> Levels:
         """Return which levels matter to an account that nothing but a ratio can ask for anything."""
-        place_of = self.watch.screen.place_ladder
+        place_of = self.watch.screen.shelf.place_ladder
         if entry.open:
             apart = {key: place_of(self._ladder_apart(entry, key)) for key in account.isolated}
             return Levels(place_of(self.ladder(entry)), apart, quiet=False)

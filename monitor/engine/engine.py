@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
-from monitor.account import GAP_MS, Account, EventSource, expire_unknown, take
+from monitor.account import Account, EventSource, expire_unknown
 from monitor.account.glance import Glance
 from monitor.engine.batch import TickBatch
+from monitor.engine.deadlines import Deadlines
 from monitor.engine.deciding import Deciding
 from monitor.engine.entry import NOT_KNOWN, Decision, Entry
-from monitor.engine.incoming import Incoming, Unsettled, cause_of, give_up, is_funding
+from monitor.engine.incoming import Incoming
+from monitor.engine.posting import Posting
 from monitor.engine.resting import Awake, Seen, Stored, decode_seen, decode_stored
 from monitor.engine.taking import Batch, Over, Taking
-from monitor.escalation import Episode, observe
+from monitor.escalation import Episode
 from monitor.interest import Interest
 from monitor.limits import Totals
 from monitor.margin import Figures, assess
@@ -50,7 +51,8 @@ class Engine(Deciding):
         self.missed_crossings = 0
         """H-3: accounts that the sweep found elsewhere than the watch had them."""
         self.taking = Taking(self)
-        self._timers: list[tuple[int, str]] = []
+        self.deadlines = Deadlines(self)
+        self._posting = Posting(self)
         self._sweep: Iterator[str] = iter(())
 
     # -- partitions ---------------------------------------------------------------------------
@@ -72,7 +74,7 @@ class Engine(Deciding):
         self.awake.trim()
         entry = self._own(Stored(account, episode, dict(isolated or {})), partition, kept)
         self.put(entry)
-        self._set_timer(entry)
+        self.changed(entry)
         return entry
 
     def adopt_all(self, records: Sequence[bytes], partition: int) -> dict[str, int]:
@@ -129,13 +131,6 @@ class Engine(Deciding):
             self.partitions.pop(partition, None)
         return bool(owned)
 
-    def use(self, reference: Reference) -> None:
-        """Switch to another reference set; every account must be examined afterwards.
-
-        That may take turns (H-8): until then boxes of the last set guard it, and whatever is decided is by this one.
-        """
-        super().use(reference)
-
     def use_totals(self, totals: Totals | None) -> list[str]:
         """Take the totals that BL-2 and BL-3 go by; return the accounts to be examined for OC-3."""
         self.totals = totals
@@ -150,9 +145,10 @@ class Engine(Deciding):
 
     # -- what comes in ------------------------------------------------------------------------
 
-    def changed(self, entry: Entry) -> None:
-        """Follow a book that was changed from outside, and not by an event."""
-        self._set_timer(entry)
+    def changed(self, entry: Entry, *, not_before: int | None = None) -> None:
+        """Follow a changed book: its deadline, which is put off to `not_before` if it has passed, and its gaps."""
+        self.deadlines.follow(entry, not_before=not_before)
+        self.watch.census.lose(entry.watched.slot, lost=entry.out_of_sync)
 
     def event(self, event: AccountEvent, source: EventSource, value: str, now: int) -> Decision:
         """Take one account event. Nothing is raised for what it contains."""
@@ -162,27 +158,9 @@ class Engine(Deciding):
     def events(self, batch: Iterable[Incoming], now: int) -> list[Decision]:
         """Take account events in their order; return what came of each.
 
-        The watch is told of many accounts at once. What is decided is what would be if each event was
-        taken by itself: an account that changes again is looked at in between.
+        What is decided is what would be if each event was taken by itself.
         """
-        now = self.tick_over(now)
-        found: list[Decision] = []
-        unsettled: dict[str, Unsettled] = {}
-        for incoming in batch:
-            account_id = incoming.event.account_id
-            if account_id in unsettled:
-                self._settle(unsettled, now)
-            self.awake.trim()
-            entry = self.entries.get(account_id)
-            if entry is None:
-                entry = self.adopt(Account(account_id), Episode(), incoming.source.partition)
-            decision = Decision(account_id, entry.partition)
-            found.append(decision)
-            applied = self._fold(entry, incoming, decision, now)
-            if applied or decision.notices:
-                unsettled[account_id] = Unsettled(entry, decision, incoming.event, applied)
-        self._settle(unsettled, now)
-        return found
+        return self._posting.take(batch, self.tick_over(now))
 
     def ticks(self, pairs: Iterable[tuple[TickLike, int]], now: int | None) -> list[Decision]:
         """Take ticks with their offsets, each a state of its own; `now` None: the event clock."""
@@ -211,24 +189,19 @@ class Engine(Deciding):
         """Look at the accounts whose deadline has come, so many at a time (H-8)."""
         now = self.tick_over(now)
         found: list[Decision] = []
-        while self._timers and self._timers[0][0] <= now and len(found) < DUE_AT_ONCE:
+        for entry in islice(self.deadlines.reached(now), DUE_AT_ONCE):
             self.awake.trim()
-            deadline, account_id = heapq.heappop(self._timers)
-            entry = self.entries.get(account_id)
-            if entry is None or entry.deadline != deadline:
-                continue
-            entry.deadline = None
-            decision = Decision(account_id, entry.partition)
-            if not self._may_decide(entry):
+            decision = Decision(entry.account_id, entry.partition)
+            if not self.may_decide(entry):
                 self.watch.mute(entry.watched)  # arming its partition looks at it again
             escalates = entry.next_deadline()
             self._expire_gap(entry, decision, now)
             self._work_out_interest(entry, decision, now)
             if decision.dirty or (escalates is not None and escalates <= now):
-                self._decide(entry, decision, Cause(kind="timer", ts=now), now)
+                self.decide_on(entry, decision, Cause(kind="timer", ts=now), now)
             # What could not be decided now (no price, not armed) is looked at again, not at once.
             retry = int(RETRY_MS * self.reference.policy.time_scale)
-            self._set_timer(entry, not_before=now + max(1, retry))
+            self.changed(entry, not_before=now + max(1, retry))
             found.append(decision)
         return found
 
@@ -243,7 +216,7 @@ class Engine(Deciding):
         entries = dict.fromkeys(entry for entry in known if entry is not None)
         self.awake.trim()
         self._renew(list(entries))
-        asked = set(entries if screened else self._uncleared(list(entries)))
+        asked = set(entries if screened else self.uncleared(list(entries)))
         found = []
         for entry in entries:
             decision = None
@@ -267,13 +240,15 @@ class Engine(Deciding):
                 self._sweep = iter(list(self.entries))
                 break
             entry = self.entries.get(account_id)
-            if entry is None or not self._may_decide(entry):
+            if entry is None or not self.may_decide(entry):
                 continue
             self.awake.trim()
+            # Whom a tick under way concerns the watch has named, and it may not be their turn yet.
             seen = entry.reference is self.reference and not entry.watched.unseen
-            believed = entry.watched.standing if seen else None
+            settled = seen and not self.taking.under_way
+            believed = entry.watched.standing if settled else None
             decision = Decision(account_id, entry.partition)
-            stood = self._decide(entry, decision, Cause(kind="sweep", ts=now), now)
+            stood = self.decide_on(entry, decision, Cause(kind="sweep", ts=now), now)
             if believed is not None and stood is not None and stood != believed:
                 self.missed_crossings += 1
             if decision.dirty:
@@ -303,7 +278,7 @@ class Engine(Deciding):
         """Count the known accounts by band; `unpriced` and `unassessed` stand beside the bands."""
         return self.watch.census.counts()
 
-    # -- inside -------------------------------------------------------------------------------
+    # -- for those who take events and ticks ---------------------------------------------------
 
     def tick_over(self, now: int) -> int:
         """Let time be at least `now`, for it never runs backwards; return it."""
@@ -312,7 +287,7 @@ class Engine(Deciding):
 
     def next_deadline(self) -> int | None:
         """Return the epoch ms at which the earliest deadline comes."""
-        return self._timers[0][0] if self._timers else None
+        return self.deadlines.earliest()
 
     def priced_otherwise(
         self, routes: dict[str, tuple[str, str | None]], named: list[str], key: str
@@ -332,6 +307,47 @@ class Engine(Deciding):
         self.awake.trim()
         return list(dict.fromkeys(named + again))
 
+    def may_decide(self, entry: Entry) -> bool:
+        """Say whether an account is known and its partition armed (H-6)."""
+        return entry.partition in self.armed and entry.known
+
+    def uncleared(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Return those that floats do not clear; who may not be decided on is muted."""
+        decidable = []
+        for entry in entries:
+            if self.may_decide(entry):
+                decidable.append(entry)
+            else:
+                self.watch.mute(entry.watched)  # arming its partition examines it again
+        return super().uncleared(decidable)
+
+    def decide_on(
+        self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
+    ) -> Standing | None:
+        """Decide in decimals where that is allowed; return where the account stood before."""
+        if not self.may_decide(entry):
+            return None
+        try:
+            if entry.reference is not self.reference:
+                self._renew([entry])
+            stood = self.decide(entry, decision, cause, now, funding=funding)
+        except Exception as error:  # noqa: BLE001 - one bad account never stops the others (H-4)
+            self.give_up(entry, decision, error)
+            stood = None
+        if decision.dirty:
+            self.changed(entry)
+        return stood
+
+    def give_up(self, entry: Entry, decision: Decision, error: Exception) -> None:
+        """H-4: keep an account that cannot be looked at from stopping others; its book stands."""
+        entry.account.out_of_sync = True
+        if entry.open:
+            entry.begin_anew()
+        self.watch.mute(entry.watched)
+        decision.defect, decision.dirty = error, True
+
+    # -- inside -------------------------------------------------------------------------------
+
     def _renew(self, entries: Sequence[Entry]) -> None:
         """Put accounts again that were put under another reference set."""
         behind = [entry for entry in entries if entry.reference is not self.reference]
@@ -345,110 +361,23 @@ class Engine(Deciding):
         if read:
             self.put_read(read)
 
-    def _fold(
-        self, entry: Entry, incoming: Incoming, decision: Decision, now: int
-    ) -> tuple[AccountEvent, ...]:
-        """Take an event into the book; return the events that changed it."""
-        account = entry.account
-        observer = self.interest.observer(account, self.reference)
-        seq = account.account_seq
-        try:
-            taken = take(account, *incoming, self.reference, now, observer)
-        # One bad account never stops the others (H-4), whatever it is that is wrong with it.
-        except Exception as error:  # noqa: BLE001
-            decision.defect, decision.dirty = error, True
-            decision.refused.append(give_up(account, incoming, seq, now, repr(error)))
-            decision.notices += observer.notices
-            return ()
-        decision.refused += taken.refused
-        decision.notices += observer.notices
-        if taken.outcome == "repeat" and not decision.notices:
-            return ()
-        decision.dirty = True
-        if entry.open:
-            for applied in taken.applied:
-                for episode in entry.episodes:
-                    observe(account, episode, applied)
-        self._set_timer(entry)
-        return taken.applied
-
-    def _settle(self, unsettled: dict[str, Unsettled], now: int) -> None:
-        """Look at the accounts whose books changed, in the order in which they did; leave none."""
-        if not unsettled:
-            return
-        waiting = list(unsettled.values())
-        unsettled.clear()
-        try:
-            looked = self._look(waiting)
-        # Which of them it is shows when each is looked at by itself (H-4).
-        except Exception:  # noqa: BLE001
-            looked = [one for one in waiting if self._looks_alone(one)]
-        for entry, decision, event, applied in looked:
-            self._decide(entry, decision, cause_of(event), now, funding=is_funding(applied))
-
-    def _look(self, waiting: Sequence[Unsettled]) -> list[Unsettled]:
-        """Tell the watch of changed books; return those that floats do not clear."""
-        entries = [one.entry for one in waiting]
-        self.put_all(entries)
-        unclear = {entry.account_id for entry in self._uncleared(entries)}
-        return [one for one in waiting if one.entry.account_id in unclear]
-
-    def _looks_alone(self, one: Unsettled) -> bool:
-        """Do the same with one account; false also where a defect keeps it from being looked at."""
-        try:
-            return bool(self._look([one]))
-        except Exception as error:  # noqa: BLE001 - H-4
-            self._give_up(one.entry, one.decision, error)
-            return False
-
-    def _give_up(self, entry: Entry, decision: Decision, error: Exception) -> None:
-        """H-4: keep an account that cannot be looked at from stopping others; its book stands."""
-        entry.account.out_of_sync = True
-        if entry.open:
-            entry.begin_anew()
-        self.watch.mute(entry.watched)
-        decision.defect, decision.dirty = error, True
-
-    def _uncleared(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Return those that floats do not clear; who may not be decided on is muted."""
-        decidable = []
-        for entry in entries:
-            if self._may_decide(entry):
-                decidable.append(entry)
-            else:
-                self.watch.mute(entry.watched)  # arming its partition examines it again
-        return self.uncleared(decidable)
-
     def _examine(self, entry: Entry, decision: Decision, cause: Cause) -> None:
         """Decide in decimals on an account that floats do not clear."""
-        if self._may_decide(entry):
-            self._decide(entry, decision, cause, self.now)
+        if self.may_decide(entry):
+            self.decide_on(entry, decision, cause, self.now)
         else:
             self.watch.mute(entry.watched)  # arming its partition examines it again
 
-    def _may_decide(self, entry: Entry) -> bool:
-        return entry.partition in self.armed and entry.known
-
-    def _decide(
-        self, entry: Entry, decision: Decision, cause: Cause, now: int, *, funding: bool = False
-    ) -> Standing | None:
-        """Decide in decimals where that is allowed; return where the account stood before."""
-        if not self._may_decide(entry):
-            return None
-        try:
-            if entry.reference is not self.reference:
-                self._renew([entry])
-            stood = self.decide(entry, decision, cause, now, funding=funding)
-        except Exception as error:  # noqa: BLE001 - one bad account never stops the others (H-4)
-            self._give_up(entry, decision, error)
-            stood = None
-        if decision.dirty:
-            self._set_timer(entry)
-        return stood
+    def _arm_interest(self, entry: Entry) -> None:
+        """Let interest bring an account up that may be decided on from now on."""
+        if entry.interest_at == NOT_KNOWN:
+            self.changed(entry)
+        else:
+            self.deadlines.follow_interest(entry)
 
     def _work_out_interest(self, entry: Entry, decision: Decision, now: int) -> None:
         """IN-1: accrue and deduct what is due by the clock."""
-        if not self._may_decide(entry):
+        if not self.may_decide(entry):
             return
         account = entry.account
         begun = account.interest is not None
@@ -461,7 +390,7 @@ class Engine(Deciding):
 
     def _expire_gap(self, entry: Entry, decision: Decision, now: int) -> None:
         account = entry.account
-        due = self._gap_deadline(account)
+        due = self.deadlines.gap_ends(account)
         if due is None or due > now or entry.partition not in self.armed:
             return  # while a partition catches up, its four topics are read at different paces
         decision.dirty = True
@@ -469,41 +398,3 @@ class Engine(Deciding):
             account.out_of_sync = True
         else:
             decision.refused += expire_unknown(account)
-
-    def _gap_deadline(self, account: Account) -> int | None:
-        if account.gap_since is None or account.out_of_sync:
-            return None
-        return account.gap_since + int(GAP_MS * self.reference.policy.time_scale)
-
-    def _set_timer(self, entry: Entry, *, not_before: int | None = None) -> None:
-        account = entry.read()
-        deadline = entry.next_deadline()
-        gap = self._gap_deadline(account)
-        if gap is not None and (deadline is None or gap < deadline):
-            deadline = gap
-        entry.interest_at = self.interest.scheduled(account, self.reference)
-        self.watch.census.lose(entry.watched.slot, lost=account.out_of_sync)
-        if self._may_decide(entry):
-            interest = self._interest_time(entry)
-            if interest is not None and (deadline is None or interest < deadline):
-                deadline = interest
-        if deadline is not None and not_before is not None and deadline <= self.now:
-            deadline = not_before
-        self._set_deadline(entry, deadline)
-
-    def _arm_interest(self, entry: Entry) -> None:
-        """Let interest bring an account up that may be decided on from now on."""
-        if entry.interest_at == NOT_KNOWN:
-            self._set_timer(entry)
-        elif entry.interest_at is not None and self._may_decide(entry):
-            interest = self._interest_time(entry)
-            if interest is not None and (entry.deadline is None or interest < entry.deadline):
-                self._set_deadline(entry, interest)
-
-    def _interest_time(self, entry: Entry) -> int | None:
-        return self.interest.not_past(entry.interest_at, self.reference.policy, self.now)
-
-    def _set_deadline(self, entry: Entry, deadline: int | None) -> None:
-        if deadline is not None and deadline != entry.deadline:
-            heapq.heappush(self._timers, (deadline, entry.account_id))
-        entry.deadline = deadline

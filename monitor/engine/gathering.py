@@ -126,7 +126,7 @@ class Gathering:
         end = self._until_deadline(stretch, begin, now)
         places = stretch.places
         first, last = bisect_left(places, begin), bisect_left(places, end)
-        heard = last if market.watch.guard is None else self._until_heard(stretch, first, last)
+        heard = self._until_heard(stretch, first, last)
         if heard < last:
             last, end = heard, places[heard - 1] + 1
         return Run(stretch, begin, end, first, last)
@@ -195,13 +195,13 @@ class Gathering:
         What it goes by may change from one run to the next, so this is asked for every run: of all
         keys where they are few, else tick by tick, not far.
         """
-        elsewhere = self._market.watch.elsewhere
+        heard = self._market.watch.guard_goes_by
         if len(stretch.names) > FEW:
             last = min(last, first + FEW)
-        elif not any(map(elsewhere, stretch.names)):
+        elif not any(map(heard, stretch.names)):
             return last
         keys = stretch.keys
-        return next((n + 1 for n in range(first, last) if elsewhere(keys[n])), last)
+        return next((n + 1 for n in range(first, last) if heard(keys[n])), last)
 
     def _until_deadline(self, stretch: _Stretch, begin: int, now: int | None) -> int:
         """Return the position after the first tick with which a deadline comes, or the stretch's end."""

@@ -104,7 +104,7 @@ class Taking:
         engine = self._engine
         known = self._gathering.place_of(tick)
         watch = engine.watch
-        if known is None or self._under_way is not None or watch.elsewhere(known[0]):
+        if known is None or self._under_way is not None or watch.guard_goes_by(known[0]):
             return False
         at = max(engine.now, tick.ts if now is None else now)
         deadline = engine.next_deadline()
@@ -168,7 +168,7 @@ class Taking:
     def _begin(self, tick: TickLike, ticks: Floats, stop: Found) -> None:
         """Let the last tick taken be under way if it concerns anybody."""
         watch = self._engine.watch
-        slots = watch.guarded(f"{tick.symbol}/{tick.kind}") if watch.guard is not None else []
+        slots = watch.guarded(f"{tick.symbol}/{tick.kind}")
         if slots or stop.slots or stop.place >= 0:
             self._under_way = _UnderWay(tick, ticks, stop.tick)
             self._under_way.slots += slots

@@ -217,7 +217,7 @@ def _guard(s: State, slot: int, record: int, near: bool, sure: bool) -> None:
         _fence(s.book, s.rows, s.edges, record, _NEVER)
         tracked = True
     if near and sure and tracked:
-        tracks.begin(s.book, s.rows, s.work, s.tracks, s.near, s.left, record)
+        tracks.begin(s.book, s.rows, s.work, s.tracks, s.near, s.hulls, s.left, record)
         return
     tracks.leave(s, slot)
     if sure:
@@ -238,7 +238,9 @@ def _look(s: State, slot: int, why: int) -> int:
     if why == TICK:
         near = _is_near(book, s.pulse, record, tracked)
         if flags & (UNSEEN | ALWAYS | BOXED) == BOXED and near == tracked:
-            if near and tracks.settle(book, rows, s.prices, s.tracks, s.near, s.left, record):
+            if near and tracks.settle(
+                book, rows, s.prices, s.tracks, s.near, s.hulls, s.left, record
+            ):
                 return CLEARED
             if not near and _move(book, rows, s.edges, s.prices, record, columns):
                 return CLEARED
@@ -249,7 +251,7 @@ def _look(s: State, slot: int, why: int) -> int:
     s.ratios[slot] = ratio
     s.slots[slot, FLAGS] = flags & ~BOXED
     if hasty and sure and not same and not above:
-        tracks.alarm(book, rows, s.near, record)
+        tracks.alarm(book, rows, s.near, s.hulls, record)
         return SURE
     always = flags & ALWAYS > 0
     _guard(s, slot, record, near, sure and not always)
@@ -365,7 +367,7 @@ def run(fields: Fields, ticks: Floats, begin: int, place: int) -> tuple[int, int
     """
     s = State(*fields)
     rows, edges, prices, stir = s.rows, s.edges, s.prices, s.stir
-    entries, near, numbers = s.tracks, s.near, s.numbers
+    entries, near, hulls, numbers = s.tracks, s.near, s.hulls, s.numbers
     left, tracked, waiting = s.left, s.tracked, s.due
     looked = 0
     for number in range(begin, len(ticks)):
@@ -380,7 +382,9 @@ def run(fields: Fields, ticks: Floats, begin: int, place: int) -> tuple[int, int
         passed = edges[root, 0] > price or edges[root, 1] < price
         due = 0
         if place == 0 and rows[row, tracks.COUNT] > 0:
-            due = tracks.follow(entries, near, numbers, left, tracked, rows[row], price, waiting)
+            due = tracks.follow(
+                entries, near, hulls, numbers, left, tracked, rows[row], price, waiting
+            )
         if due > 0 or (rows[row, tree.ROOM] > 0 and passed):
             kept, count, place = _concerned(s, row, place, due)
             looked += count

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.ladder import Ladder
 from monitor.watch import drafting, filling, kernels, layout, placing, scratch, tracks
 from monitor.watch import edges as tree
 from monitor.watch.census import Census
 from monitor.watch.exposures import Form
+from monitor.watch.growth import longer, more_places
 from monitor.watch.layout import pack
+from monitor.watch.shelf import Shelf
 from monitor.watch.state import Floats, State
 
 __all__ = ["Found", "Screen"]
@@ -27,16 +28,12 @@ LOOKED_AT_ONCE = 2048
 _FADE_TICKS = 1 << 16
 """After so many ticks what prices moved before counts half."""
 _FIRST_STIR = 1e-6
-_MANY = 4096
-"""Places of a row beyond which it grows by a quarter: every place that stands ready takes 20 bytes."""
 _PATIENCE = 1 << 16
 """Ticks: a tracked account costs about a nanosecond at each of its prices' ticks, a box that is left and made
 anew some twenty microseconds."""
 _REFRESH_TICKS, _REFRESHES = 4_096, 16
 """How often the tracked accounts are looked through for those whom no tick concerns any more, each time one
 of so many parts of them."""
-_NO_LEVEL = -2.0
-"""No zone is next to it, not even the −1 of who was not found yet."""
 
 
 class Found(NamedTuple):
@@ -52,22 +49,6 @@ class Found(NamedTuple):
     """Where that tick goes on; −1: it is done."""
 
 
-def _longer(array: NDArray[np.generic], least: int) -> NDArray[np.generic]:
-    """Return the array with at least twice the length, filled up with 0.
-
-    Memory that was never written to is not taken from the system: what is to come costs nothing.
-    """
-    found = np.zeros((max(2 * len(array), least), *array.shape[1:]), dtype=array.dtype)
-    found[: len(array)] = array
-    return found
-
-
-def _more(room: int) -> int:
-    """Return how many places follow on so many: twice as many at first, a quarter more at last."""
-    more = room if room < _MANY else room // 4
-    return room + max(tree.ARITY, -(-more // tree.ARITY) * tree.ARITY)
-
-
 class Screen:
     """Where the accounts stand, in floats. One owner; not for several threads."""
 
@@ -75,6 +56,7 @@ class Screen:
         self.rows: dict[str, int] = {}
         """Price key → row."""
         self.census = Census(capacity)
+        self.shelf = Shelf(lambda tables: self._use(tables=tables))
         self.state = State(
             edges=np.zeros((1024, 2)),
             owners=np.zeros(1024, dtype=np.int32),
@@ -83,11 +65,12 @@ class Screen:
             stir=np.zeros(16),
             book=np.zeros(4096),
             slots=np.zeros((capacity, 3), dtype=np.int64),
-            tables=np.zeros(256),
+            tables=self.shelf.tables,
             ratios=self.census.ratios,
             codes=self.census.codes,
             tracks=np.zeros((tracks.SHORTEST, tracks.ENTRY)),
             near=np.zeros((tracks.SHORTEST, 2)),
+            hulls=np.zeros((tracks.SHORTEST // tracks.BLOCK, 2)),
             numbers=np.zeros(tracks.SHORTEST, dtype=np.int32),
             left=np.zeros((tracks.SHORTEST, tracks.FOLLOWED)),
             tracked=np.zeros(tracks.SHORTEST, dtype=np.int32),
@@ -103,14 +86,9 @@ class Screen:
         self._draft = drafting.new_draft()
         self._heap = np.full(64, -1, dtype=np.int64)
         self._heap[placing.USED] = 0
-        self._used_edges = self._used_tables = self._used_slots = 0
+        self._used_edges = self._used_slots = 0
         self._free_slots: list[int] = []
         self._free_blocks: dict[int, list[int]] = {}
-        self._tables: dict[tuple[object, ...], int] = {}
-        self._ladders: dict[int, Ladder] = {}
-        """Where a ladder stands in the tables."""
-        self._places: dict[int, tuple[int, Ladder]] = {}
-        """By identity, for its levels are dear to hash; a ladder that is kept keeps its own."""
         self._ticks = self._since = self._next = 0
         self._used_tracks = 0
 
@@ -181,13 +159,13 @@ class Screen:
         self._used_slots += 1
         if found == len(self.state.slots):
             self.census.reserve(2 * found)
-            slots = _longer(self.state.slots, 2 * found)
+            slots = longer(self.state.slots, 2 * found)
             self._use(slots=slots, ratios=self.census.ratios, codes=self.census.codes)
         return found
 
     def put(self, slot: int, form: Form) -> None:
         """Give a slot the record of a form; no price concerns it before it is looked at."""
-        record = np.array(pack(form, self.discounts, self.borrows))
+        record = np.array(pack(form, self.shelf.discounts, self.shelf.borrows))
         self._room_to_work(form)
         while (full := placing.put(self._fields, self._heap, slot, record)) != placing.DONE:
             self._make_room(full, len(record))
@@ -289,22 +267,7 @@ class Screen:
 
     def ladder(self, part: int) -> Ladder:
         """Return the ladder that a part is looked at with."""
-        return self._ladders[int(self.state.book[part + layout.LADDER])]
-
-    def place_ladder(self, ladder: Ladder) -> int:
-        """Return where a ladder stands in the tables: its levels, the codes of its bands, its silent level."""
-        seen = self._places.get(id(ladder))
-        if seen is not None:
-            return seen[0]
-        key = ("ladder", ladder)
-        known = self._tables.get(key)
-        if known is None:
-            codes = [float(Census.code(band)) for band in ladder.bands]
-            silent = _NO_LEVEL if ladder.silent is None else float(ladder.silent)
-            known = self._table(key, [float(len(ladder.floats)), *ladder.floats, *codes, silent])
-            self._ladders[known] = ladder
-        self._places[id(ladder)] = known, ladder
-        return known
+        return self.shelf.ladder(int(self.state.book[part + layout.LADDER]))
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -317,54 +280,22 @@ class Screen:
         self._views: tuple[memoryview[Any], ...] = tuple(memoryview(array) for array in read)
 
     def _grow(self, *names: str, least: int) -> None:
-        self._use(**{name: _longer(getattr(self.state, name), least) for name in names})
-
-    def _table(self, key: tuple[object, ...], values: list[float]) -> int:
-        """Append to the tables."""
-        found = self._tables[key] = self._used_tables
-        self._used_tables += len(values)
-        if self._used_tables > len(self.state.tables):
-            self._grow("tables", least=self._used_tables)
-        self.state.tables[found : self._used_tables] = values
-        return found
-
-    def table(self, kind: str, values: list[float]) -> int:
-        """Return where a table of these values stands, made when it is new."""
-        key = (kind, *values)
-        known = self._tables.get(key)
-        return self._table(key, values) if known is None else known
-
-    def discounts(self, tiers: tuple[tuple[float, ...], ...], minimum: float) -> int:
-        """Return where discount tiers (up to, rate) stand, with the rate beyond them."""
-        key = ("discounts", tiers, minimum)
-        known = self._tables.get(key)
-        if known is None:
-            values = [float(len(tiers)), minimum, *(x for tier in tiers for x in tier)]
-            known = self._table(key, values)
-        return known
-
-    def borrows(self, tiers: tuple[tuple[float, ...], ...], _: float = 0.0) -> int:
-        """Return where borrow tiers (up to, initial, maintenance) stand."""
-        key = ("borrows", tiers)
-        known = self._tables.get(key)
-        if known is None:
-            known = self._table(key, [float(len(tiers)), *(x for tier in tiers for x in tier)])
-        return known
+        self._use(**{name: longer(getattr(self.state, name), least) for name in names})
 
     def _make_room(self, full: int, length: int) -> None:
         """Let there be more of what a record of this length found full (`placing`)."""
         if full == placing.FULL_BOOK:
             self._grow("book", least=int(self._heap[placing.USED]) + length + placing.STEP)
         elif full == placing.FULL_HEAP:
-            more = np.full(len(self._heap) + length // placing.STEP, -1, dtype=np.int64)
-            self._heap = np.concatenate([self._heap, more])
+            added = np.full(len(self._heap) + length // placing.STEP, -1, dtype=np.int64)
+            self._heap = np.concatenate([self._heap, added])
         else:
             self._grow_row(full)
 
     def _grow_row(self, row: int) -> None:
         """Give a row more places."""
         old, room = self.state.rows[row, [tree.START, tree.ROOM]].tolist()
-        wanted = _more(room)
+        wanted = more_places(room)
         free = self._free_blocks.get(wanted)
         if free:
             start = free.pop()
@@ -384,7 +315,7 @@ class Screen:
         rooms = self.state.rows[: len(self.rows), tree.ROOM].tolist()
         rooms[row] = wanted
         used = sum(tree.block(room) for room in rooms if room)
-        length = _more(used + tree.block(wanted))
+        length = more_places(used + tree.block(wanted))
         edges, owners = np.zeros((length, 2)), np.zeros(length, dtype=np.int32)
         start = 0
         for number, room in enumerate(rooms):
@@ -419,8 +350,10 @@ class Screen:
             self._used_tracks += wanted
             if self._used_tracks > len(self.state.tracks):
                 self._grow("tracks", "near", "numbers", least=self._used_tracks)
+                self._grow("hulls", least=len(self.state.tracks) // tracks.BLOCK)
             for array in (self.state.tracks, self.state.near, self.state.numbers):
                 array[begin : begin + count] = array[start : start + count]
+            tracks.wrap(self.state.near, self.state.hulls, begin, count, wanted)
             self.state.rows[row, tracks.START :] = begin, wanted, count
             if wanted > len(self.state.due):
                 self._grow("due", least=wanted)

@@ -16,10 +16,11 @@ import numpy as np
 from monitor.account.glance import Glance
 from monitor.account.state import Account
 from monitor.watch import rows
+from monitor.watch.shelf import Shelf
 from monitor.watch.state import Floats
 from monitor.watch.tables import Tables
 
-__all__ = ["Levels", "Row", "Sheet", "Sheets", "Shelf"]
+__all__ = ["Levels", "Row", "Sheet", "Sheets"]
 
 
 class Levels(NamedTuple):
@@ -39,14 +40,6 @@ class Row(Protocol):
     always: bool
     guarded: bool
     keys: tuple[str, ...]
-
-
-class Shelf(Protocol):
-    """Where tables stand."""
-
-    def table(self, kind: str, values: list[float]) -> int: ...
-    def discounts(self, tiers: tuple[tuple[float, ...], ...], minimum: float) -> int: ...
-    def borrows(self, tiers: tuple[tuple[float, ...], ...]) -> int: ...
 
 
 class _Coins(dict[str, int]):

@@ -68,6 +68,8 @@ class State(NamedTuple):
     """What is followed of every tracked account by row (`monitor.watch.tracks`)."""
     near: Floats
     """Of each entry in `tracks`: between which prices nothing is to be done."""
+    hulls: Floats
+    """Of each block of entries: between which prices nothing is to be done for any of them."""
     numbers: Owners
     """Of each entry in `tracks`: the number of its account."""
     left: Floats

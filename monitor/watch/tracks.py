@@ -15,8 +15,8 @@ it leaves these is that reckoned anew, out of what is *left*. Where too little i
 *settled*: all its prices give back what they do not use, and share the rest again. It is looked at anew when
 nothing is left, or when a price leaves where its bounds hold.
 
-Every row (a price) has a list of its tracked accounts in `tracks`, one entry each, unordered. An account has a
-number of its own while it is tracked: `left` and `tracked` (its slot) are by that number, and the account's record
+Every row (a price) has a list of its tracked accounts in `tracks`, one entry each, unordered; `hulls` says of each
+`BLOCK` of them whether a price concerns any. An account has a number of its own while it is tracked: `left` and `tracked` (its slot) are by that number, and the account's record
 says where its entries are.
 
 Each change of `left` errs by less than 1e-15 of the figure. Settling begins anew from the whole budget, and an
@@ -33,6 +33,7 @@ from monitor.watch.compiled import compiled
 from monitor.watch.state import FLAGS, OFFSET, TRACKED, Floats, Numbers, Owners, State
 
 __all__ = [
+    "BLOCK",
     "COUNT",
     "ENTRY",
     "FOLLOWED",
@@ -52,6 +53,7 @@ __all__ = [
     "interval",
     "leave",
     "settle",
+    "wrap",
 ]
 
 # An entry: 1 / the price its bounds were made at; between which prices they hold; what a rise and a fall use up
@@ -59,6 +61,8 @@ __all__ = [
 PER_PRICE, LOW, HIGH, RISE, FALL, GONE, COLUMN, ENTRY = 0, 1, 2, 3, 6, 9, 12, 13
 FOLLOWED = 3
 """Budgets of one account."""
+BLOCK = 64
+"""Entries of a list that one hull stands for: the prices between which none of them has anything to be done."""
 _SHARE = 0.1
 """Of what is left: what one price may use up before it is reckoned anew."""
 _LEAST = 1e-300
@@ -85,8 +89,28 @@ def _used(tracks: Floats, place: int, budget: int, price: float) -> float:
 
 
 @compiled
+def _bound(near: Floats, hulls: Floats, place: int, low: float, high: float) -> None:
+    """Give an entry another interval between whose prices nothing is to be done for it."""
+    block = place // BLOCK
+    was_low, was_high = near[place, 0], near[place, 1]
+    near[place, 0], near[place, 1] = low, high
+    highest, lowest = max(hulls[block, 0], low), min(hulls[block, 1], high)
+    if (low < was_low == hulls[block, 0]) or (high > was_high == hulls[block, 1]):
+        highest, lowest = -INFINITY, INFINITY
+        for other in range(block * BLOCK, block * BLOCK + BLOCK):
+            highest, lowest = max(highest, near[other, 0]), min(lowest, near[other, 1])
+    hulls[block, 0], hulls[block, 1] = highest, lowest
+
+
+@compiled
 def _reserve(
-    tracks: Floats, near: Floats, left: Floats, place: int, number: int, price: float
+    tracks: Floats,
+    near: Floats,
+    hulls: Floats,
+    left: Floats,
+    place: int,
+    number: int,
+    price: float,
 ) -> bool:
     """Let a price move a little from here on; say whether something is left of every budget.
 
@@ -95,7 +119,7 @@ def _reserve(
     width = 1.0
     for budget in range(FOLLOWED):
         if not left[number, budget] > 0.0:
-            near[place, 0], near[place, 1] = INFINITY, -INFINITY
+            _bound(near, hulls, place, INFINITY, -INFINITY)
             return False
         use = max(tracks[place, RISE + budget], tracks[place, FALL + budget], _LEAST)
         width = min(width, _SHARE * left[number, budget] / use)
@@ -103,7 +127,7 @@ def _reserve(
         max(tracks[place, LOW], price * (1.0 - width)),
         min(tracks[place, HIGH], price * (1.0 + width)),
     )
-    near[place, 0], near[place, 1] = low, high
+    _bound(near, hulls, place, low, high)
     turns = low * tracks[place, PER_PRICE] < 1.0 < high * tracks[place, PER_PRICE]
     for budget in range(FOLLOWED):
         most = max(_used(tracks, place, budget, low), _used(tracks, place, budget, high))
@@ -118,6 +142,7 @@ def _reserve(
 def follow(
     tracks: Floats,
     near: Floats,
+    hulls: Floats,
     numbers: Owners,
     left: Floats,
     tracked: Owners,
@@ -130,21 +155,39 @@ def follow(
     Until they are, they are due again at each price.
     """
     count = 0
-    for place in range(row[START], row[START] + row[COUNT]):
-        if near[place, 0] <= price <= near[place, 1]:
+    end = row[START] + row[COUNT]
+    for first in range(row[START], end, BLOCK):
+        if hulls[first // BLOCK, 0] <= price <= hulls[first // BLOCK, 1]:
             continue
-        number = numbers[place]
-        inside = tracks[place, LOW] <= price <= tracks[place, HIGH]
-        for budget in range(FOLLOWED):
-            used = _used(tracks, place, budget, price)
-            left[number, budget] -= used - tracks[place, GONE + budget]
-            tracks[place, GONE + budget] = used
-        if not inside:
-            near[place, 0], near[place, 1] = INFINITY, -INFINITY
-        if not (inside and _reserve(tracks, near, left, place, number, price)):
-            due[count] = tracked[number]
-            count += 1
+        for place in range(first, min(first + BLOCK, end)):
+            if near[place, 0] <= price <= near[place, 1]:
+                continue
+            number = numbers[place]
+            if not _goes_along(tracks, near, hulls, left, place, number, price):
+                due[count] = tracked[number]
+                count += 1
     return count
+
+
+@compiled
+def _goes_along(
+    tracks: Floats,
+    near: Floats,
+    hulls: Floats,
+    left: Floats,
+    place: int,
+    number: int,
+    price: float,
+) -> bool:
+    """Let an entry follow its price; say whether something is left of every budget, and its bounds hold."""
+    for budget in range(FOLLOWED):
+        used = _used(tracks, place, budget, price)
+        left[number, budget] -= used - tracks[place, GONE + budget]
+        tracks[place, GONE + budget] = used
+    if tracks[place, LOW] <= price <= tracks[place, HIGH]:
+        return bool(_reserve(tracks, near, hulls, left, place, number, price))
+    _bound(near, hulls, place, INFINITY, -INFINITY)
+    return False
 
 
 @compiled
@@ -154,6 +197,7 @@ def settle(
     prices: Floats,
     tracks: Floats,
     near: Floats,
+    hulls: Floats,
     left: Floats,
     record: int,
 ) -> bool:
@@ -174,7 +218,7 @@ def settle(
     for column in range(first, end, at.COLUMN):
         row = int(book[column + at.ROW])
         place = rows[row, START] + int(book[column + at.TRACK])
-        if not _reserve(tracks, near, left, place, number, prices[row]):
+        if not _reserve(tracks, near, hulls, left, place, number, prices[row]):
             return False
     return True
 
@@ -186,6 +230,7 @@ def begin(
     work: Floats,
     tracks: Floats,
     near: Floats,
+    hulls: Floats,
     left: Floats,
     record: int,
 ) -> None:
@@ -203,7 +248,7 @@ def begin(
             tracks[place, RISE + budget] = work[on.NEAR_RISE + budget, c]
             tracks[place, FALL + budget] = work[on.NEAR_FALL + budget, c]
             tracks[place, GONE + budget] = 0.0
-        _reserve(tracks, near, left, place, number, price)
+        _reserve(tracks, near, hulls, left, place, number, price)
 
 
 @compiled
@@ -269,11 +314,12 @@ def leave(s: State, slot: int) -> None:
         if place != last:
             for field in range(ENTRY):
                 s.tracks[place, field] = s.tracks[last, field]
-            s.near[place, 0], s.near[place, 1] = s.near[last, 0], s.near[last, 1]
+            _bound(s.near, s.hulls, place, s.near[last, 0], s.near[last, 1])
             s.numbers[place] = s.numbers[last]
             other = s.slots[s.tracked[s.numbers[place]], OFFSET] + at.HEAD
             other += int(s.tracks[place, COLUMN]) * at.COLUMN
             s.book[other + at.TRACK] = s.book[column + at.TRACK]
+        _bound(s.near, s.hulls, last, -INFINITY, INFINITY)
     number = int(s.book[record + at.NUMBER])
     s.tracked[number] = -2 - s.pulse[FREE]
     s.pulse[FREE] = number
@@ -281,12 +327,20 @@ def leave(s: State, slot: int) -> None:
 
 
 @compiled
-def alarm(book: Floats, rows: Numbers, near: Floats, record: int) -> None:
+def alarm(book: Floats, rows: Numbers, near: Floats, hulls: Floats, record: int) -> None:
     """Let every tick of its prices concern a tracked account, until its bounds are made anew."""
     for c in range(int(book[record + at.COLUMNS])):
         column = record + at.HEAD + c * at.COLUMN
         place = rows[int(book[column + at.ROW]), START] + int(book[column + at.TRACK])
-        near[place, 0], near[place, 1] = INFINITY, -INFINITY
+        _bound(near, hulls, place, INFINITY, -INFINITY)
+
+
+def wrap(near: Floats, hulls: Floats, begin: int, count: int, room: int) -> None:
+    """Make the hulls of a list that lies at `begin`: `count` entries, and room for `room` in all."""
+    near[begin + count : begin + room] = -INFINITY, INFINITY
+    blocks = near[begin : begin + room].reshape(-1, BLOCK, 2)
+    first, last = begin // BLOCK, (begin + room) // BLOCK
+    hulls[first:last, 0], hulls[first:last, 1] = blocks[:, :, 0].max(1), blocks[:, :, 1].min(1)
 
 
 @compiled

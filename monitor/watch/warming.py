@@ -26,12 +26,12 @@ def warm() -> None:
     slot = screen.slot()  # the row has no places yet: `put` has it grow
     screen.put(slot, Form(False, 0.0, ("warm",), (coin,), (), (), False, False, (row,)))
     for part in screen.parts(slot):
-        screen.state.book[part + layout.LADDER] = screen.place_ladder(_LADDER)
+        screen.state.book[part + layout.LADDER] = screen.shelf.place_ladder(_LADDER)
     screen.look(slot, kernels.ONLY_BOX)
     screen.fence(slot, everything=True)
     screen.run(np.array([[row, 1.0]]))
     screen.depending(["warm"])
-    screen.fill(_nothing(slot, screen.place_ladder(_LADDER)), 1)
+    screen.fill(_nothing(slot, screen.shelf.place_ladder(_LADDER)), 1)
     kernels.refresh(tuple(screen.state), 0, 1)
     screen.release(slot)
     warm_portfolio()

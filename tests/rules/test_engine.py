@@ -392,7 +392,7 @@ def test_due_never_turns_for_ever(hindrance: str, time_scale: str) -> None:
     for _ in range(20):
         desk.due(int(7_000 * max(Decimal(1), Decimal(time_scale))))
         assert entry.deadline is None or entry.deadline > desk.now
-    assert len(desk.engine._timers) < 50
+    assert len(desk.engine.deadlines) < 50
 
 
 def test_a_deadline_that_was_hindered_is_met_afterwards() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import monitor.engine.deciding
-import monitor.engine.engine
+import monitor.engine.posting
 from monitor.account import Account
 from monitor.engine import Decision, Engine, Incoming
 from monitor.schema import Tick
@@ -135,7 +135,7 @@ def test_h_4_an_event_that_cannot_be_booked_is_a_dead_letter_and_its_account_wai
 ) -> None:
     desk = three()
     with monkeypatch.context() as broken:
-        break_for(broken, monitor.engine.engine, "take", is_bad)
+        break_for(broken, monitor.engine.posting, "take", is_bad)
         first, bad, last = deposits(desk, "a", "bad", "z")
     assert not first.refused
     assert not last.refused

@@ -25,9 +25,9 @@ from monitor.watch.option_slopes import product_range
 from monitor.watch.slopes import slopes
 from monitor.watch.state import Floats
 from tests.rules.reduction_world import account, order, with_orders
-from tests.rules.test_watch_box import RIM, Boxed, asked, corner
 from tests.rules.test_watch_never_misses import nothing_missed
 from tests.support.accounts import full_reference, price_book
+from tests.support.boxes import Boxed, asked, corner, corners, nothing_changes_as_it_moves
 from tests.support.doings import Doings
 from tests.support.markets import arm
 from tests.support.option_markets import OptionMarket, option_holder, option_reference, tuned
@@ -240,25 +240,7 @@ def test_h_2_inside_a_moved_box_of_an_option_holder_nothing_changes(seed: int) -
     if not boxed.sure or centre is None:
         return
     boxed.stand(centre)
-    for _ in range(8):
-        key = rng.choice(boxed.keys)
-        low, high = boxed.edges[key]
-        price = float(book.prices[key].price)
-        beyond = rng.choice((low, high)) - price
-        boxed.tick(key, price + beyond * rng.choice((0.5, 1.0001, 1.2)))
-        if boxed.standing_is_open:
-            return
-        assert boxed.exact() == centre, boxed.story()
-        for _ in range(4):
-            prices = corner(rng, boxed)
-            assert boxed.exact(prices) == centre, (prices, boxed.story())
-
-
-def corners(boxed: Boxed) -> list[dict[str, float]]:
-    """Return the rim's corners: each price alone, and all together, each up or down."""
-    alone = [{key: sign} for key in boxed.keys for sign in (RIM, -RIM)]
-    every = product((RIM, -RIM), repeat=len(boxed.keys))
-    return alone + [dict(zip(boxed.keys, signs, strict=True)) for signs in every]
+    nothing_changes_as_it_moves(rng, boxed)
 
 
 CALL, PUT, FAR = "BTC-USD-60000-C", "BTC-USD-60000-P", "BTC-USD-70000-C"

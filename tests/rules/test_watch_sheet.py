@@ -56,7 +56,7 @@ def both_ways(accounts: Iterable[Account], ref: Reference, prices: PriceBook) ->
     told = 0
     for account in accounts:
         ladder = ladders.of(account.mode, Episode())
-        levels = Levels(watch.screen.place_ladder(ladder), None, quiet=True)
+        levels = Levels(watch.screen.shelf.place_ladder(ladder), None, quiet=True)
         made = decode_seen(encode_stored(Stored(account, Episode()))).account
         for read in (account, made):
             one = watch.admit(f"{account.account_id}-{read is made}")

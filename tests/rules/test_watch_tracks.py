@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from monitor.reference import load_reference
 from monitor.watch import Standing, kernels, tracks
 from tests.rules.reduction_world import account, price_book, raw_reference
-from tests.rules.test_watch_box import CASES, WILD, Boxed
-from tests.support.markets import Market, wild_account
+from tests.rules.test_watch_box import CASES
+from tests.support.boxes import Boxed, wild_box
 
 MARK = "BTC-USDT-SWAP/mark"
 
@@ -32,10 +32,7 @@ def track(boxed: Boxed) -> bool:
 @given(st.integers(0, 10**9))
 def test_h_2_while_a_tracked_account_is_not_due_nothing_changes(seed: int) -> None:
     rng = Random(seed)
-    book = Market(rng, WILD).book()
-    held = wild_account(rng, "a", WILD, book)
-    held.orders = {n: o for n, o in held.orders.items() if o.price is not None}
-    boxed = Boxed(held, WILD, book)
+    boxed = wild_box(rng)
     centre = boxed.exact()
     if not boxed.sure or centre is None or not boxed.keys:
         return
@@ -46,7 +43,7 @@ def test_h_2_while_a_tracked_account_is_not_due_nothing_changes(seed: int) -> No
     drift = {key: rng.gauss(0, 0.5 * step) for key in keys}
     for _ in range(60):
         key = rng.choice(keys)
-        price = float(book.prices[key].price)
+        price = float(boxed.book.prices[key].price)
         boxed.tick(key, price * (1 + drift[key] + rng.gauss(0, step)))
         if boxed.standing_is_open:
             return
@@ -65,11 +62,7 @@ def test_h_2_the_tracked_account_of(name: str) -> None:
         pytest.fail("it has no prices")
     rng = Random(name)
     for _ in range(200):
-        key = rng.choice(boxed.keys)
-        low, high = boxed.edges[key]
-        price = float(boxed.book.prices[key].price)
-        beyond = rng.choice((low, high)) - price
-        boxed.tick(key, price + beyond * rng.choice((0.999999, 1.000001, 1.5)))
+        boxed.leave(rng, (0.999999, 1.000001, 1.5))
         if boxed.standing_is_open:
             break
         assert boxed.exact() == centre
@@ -144,14 +137,34 @@ def test_lists_grow_and_entries_that_move_up_are_found_again() -> None:
         watch.drop(name)
     left = {int(slot) for slot in slots[1::2]}
     row = screen.rows[MARK]
-    assert screen.state.rows[row, tracks.COUNT] == len(left)
+    start, _, count = screen.state.rows[row, tracks.START :].tolist()
+    assert count == len(left)
+    assert (screen.state.near[start + count : start + len(slots)] == (-np.inf, np.inf)).all()
     found = screen.run(np.array([[row, 55_000.0]]))
     assert left <= set(found.slots)
     assert found.looked >= len(left)
 
 
 def test_where_nothing_is_left_of_a_budget_every_tick_makes_it_due() -> None:
-    entries = np.zeros((1, tracks.ENTRY))
-    near = np.array([[0.0, 1e9]])  # what another account left there
-    assert not tracks._reserve(entries, near, np.zeros((1, tracks.FOLLOWED)), 0, 0, 100.0)
+    entries = np.zeros((tracks.BLOCK, tracks.ENTRY))
+    near = np.full((tracks.BLOCK, 2), (-np.inf, np.inf))
+    near[0] = 0.0, 1e9  # what another account left there
+    hulls = np.zeros((1, 2))
+    tracks.wrap(near, hulls, 0, 1, tracks.BLOCK)
+    nothing = np.zeros((1, tracks.FOLLOWED))
+    assert not tracks._reserve(entries, near, hulls, nothing, 0, 0, 100.0)
     assert not near[0, 0] <= 100.0 <= near[0, 1]
+    assert not hulls[0, 0] <= 100.0 <= hulls[0, 1]
+
+
+@given(st.lists(st.tuples(st.integers(0, tracks.BLOCK - 1), st.integers(0, 9), st.integers(0, 9))))
+def test_a_hull_is_that_of_its_entries_whatever_becomes_of_them(
+    bounds: list[tuple[int, int, int]],
+) -> None:
+    near = np.full((2 * tracks.BLOCK, 2), (-np.inf, np.inf))
+    hulls = np.zeros((2, 2))
+    tracks.wrap(near, hulls, 0, 0, 2 * tracks.BLOCK)
+    for place, low, high in bounds:
+        tracks._bound(near, hulls, place, float(low), float(high))
+    first = near[: tracks.BLOCK]
+    assert hulls.tolist() == [[first[:, 0].max(), first[:, 1].min()], [-np.inf, np.inf]]

@@ -180,7 +180,7 @@ async def test_h_4_a_defect_costs_one_event_and_no_other(
             raise ZeroDivisionError("a defect")
         return take(account, *args)
 
-    monkeypatch.setattr("monitor.engine.engine.take", broken)
+    monkeypatch.setattr("monitor.engine.posting.take", broken)
     events = [room.deposit(name, offset) for offset, name in enumerate(("a", "bad", "z"))]
     assert room.folding.take(events) == []
     # Acknowledged only once the dead letter is on its way from the journal, and in order.
