@@ -8,6 +8,7 @@ from typing import Any
 
 import faust
 import structlog
+from faust.tables.manager import TableManager
 from faust.types import TP
 
 from streams.connection import faust_broker
@@ -54,7 +55,18 @@ def create_app(settings: Settings) -> faust.App:
         autodiscover=False,
         web_enabled=False,
         worker_redirect_stdouts=False,
+        TableManager=_NoTables,
     )
+
+
+class _NoTables(TableManager):
+    """What Faust's own does, but for the second that it lets pass so that tables register before it subscribes."""
+
+    async def on_start(self) -> None:
+        """Begin without any."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
 
 
 class FaustIntake:
