@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 
 import structlog
 from confluent_kafka.admin import AdminClient
 
 from monitor.engine import Decision, Engine
-from monitor.schema import Cause
 from streams.intake import GROUP, Intake, Received
 from streams.journal import (
     JournalError,
@@ -25,9 +23,10 @@ from streams.journal import (
     verify_journal,
     verify_sources,
 )
+from streams.worker.examining import ACCOUNTS_AT_ONCE, Examining
 from streams.worker.offsets import committed_offsets
 from streams.worker.partition import OwnedPartition
-from streams.worker.runtime import TURN_SECONDS, Runtime, wall
+from streams.worker.runtime import TURN_SECONDS, Runtime
 from streams.worker.totalling import Totalling
 from streams.worker.view import RedisView
 
@@ -39,14 +38,11 @@ CATCH_UP_LINGER_SECONDS = 0.1
 QUIET_LINGER_SECONDS = 0.05
 """How long a group without a command waits for more: only acknowledgements wait with it, and those
 are committed every half second."""
-ACCOUNTS_AT_ONCE = 64
-"""Adopted or examined together; a turn takes as many of these as fit into `TURN_SECONDS`."""
 RELEASED_AT_ONCE = 100
+"""Accounts that one step of the loop forgets: about a millisecond of them (H-8)."""
 CLAIMED_AT_ONCE = 4
 """Partitions that are claimed, read and adopted at once: while one is adopted the broker reads for the others, and
 of no more than these the records lie in memory beside the accounts."""
-SHOWN_AT_ONCE = 2_000
-"""Accounts that one step of the loop forgets, and marks for Redis: about a millisecond of them (H-8)."""
 FLUSH_SHARE = 0.6
 """Of the session: how long a revocation may take to flush."""
 
@@ -82,7 +78,14 @@ class Ownership:
         self._runtime, self._intake = runtime, intake
         self._journal, self._guard, self._outlet = journal, guard, outlet
         self._view, self._totalling, self._admin = view, totalling, admin
-        self._on_ready = on_ready
+        self.examining = Examining(
+            runtime,
+            self.partitions,
+            self.decided,
+            view=view,
+            totalling=totalling,
+            on_ready=on_ready,
+        )
         self._parked: dict[int, Parked] = {}
         """Partitions let go, whose accounts are still in the engine until the group has decided."""
         self._leaving: dict[int, asyncio.Task[None]] = {}
@@ -93,10 +96,6 @@ class Ownership:
         self._turn_to_claim = asyncio.Semaphore(CLAIMED_AT_ONCE)
         self._claiming: set[int] = set()
         self._claims: set[asyncio.Task[None]] = set()
-        self._to_show: list[int] = []
-        """Partitions that became ready and whose accounts are not in Redis yet."""
-        self._to_examine: dict[str, None] = {}
-        self._examine_wake = asyncio.Event()
 
     # -- owning -------------------------------------------------------------------------------
 
@@ -197,7 +196,9 @@ class Ownership:
         task.add_done_callback(self._claims.discard)
 
     def _changed(self, decision: Decision) -> None:
-        self._view.changed(decision)
+        owned = self.partitions.get(decision.partition)
+        if owned is not None and owned.span.ready:  # else all of its accounts are shown once it is
+            self._view.changed(decision)
         self._totalling.changed(decision.partition, decision.account_id)
 
     def _lost(self, partition: int, error: JournalError) -> None:
@@ -316,7 +317,7 @@ class Ownership:
         engine.armed.add(owned.number)
         owned.writer.linger = QUIET_LINGER_SECONDS
         owned.span.reason = "examining"
-        self.examine_soon(engine.unseen(owned.number))
+        self.examining.soon(engine.unseen(owned.number))
 
     def disarm(self, owned: OwnedPartition, reason: str) -> None:
         """H-6: command nothing, and say why."""
@@ -332,10 +333,8 @@ class Ownership:
             owned.cover(self._runtime.tick)
             if owned.open.is_set() and owned.caught_up:
                 self.arm(owned)
-        if self._to_show and not self.arming:
-            numbers = [number for number in self._to_show if number in self.partitions]
-            self._to_show = []
-            self._begin("show", self._show(self._runtime.present_engine(), numbers))
+        if self.examining.to_show and not self.arming:
+            self._begin("show", self.examining.show())
 
     def cover(self) -> None:
         """Note for each partition that all decisions up to this tick are durable, where they are."""
@@ -361,66 +360,8 @@ class Ownership:
     @property
     def arming(self) -> bool:
         """Whether a partition is on its way to ready: what can wait does, and leaves it the loop."""
-        engine = self._runtime.engine
-        if self._claiming or engine is None:
-            return True
-        return any(o.number in engine.armed and not o.span.ready for o in self.partitions.values())
-
-    @property
-    def examining(self) -> bool:
-        """Whether accounts wait to be examined."""
-        return bool(self._to_examine)
+        return bool(self._claiming) or self.examining.arming
 
     def examine_soon(self, account_ids: Sequence[str]) -> None:
         """Assess these accounts, a few at a turn."""
-        self._to_examine.update(dict.fromkeys(account_ids))
-        self._examine_wake.set()
-
-    async def examine(self) -> None:
-        """Examine what is to be examined until cancelled (H-8)."""
-        while True:
-            await self._examine_wake.wait()
-            engine = self._runtime.engine
-            if engine is None or not self._to_examine:
-                self._examine_wake.clear()
-                self._finish_arming()
-                continue
-            cause = Cause(kind="recovery", ts=self._runtime.now())
-            until = time.perf_counter() + TURN_SECONDS
-            while self._to_examine and time.perf_counter() < until:
-                part = list(islice(self._to_examine, ACCOUNTS_AT_ONCE))
-                for name in part:
-                    del self._to_examine[name]
-                self.decided(engine, engine.examine(part, cause))
-            await asyncio.sleep(0)
-
-    def _finish_arming(self) -> None:
-        """All accounts are examined: the armed partitions are ready from the present tick on."""
-        engine = self._runtime.engine
-        if engine is None:
-            return
-        fresh = [
-            o for o in self.partitions.values() if o.number in engine.armed and not o.span.ready
-        ]
-        for owned in fresh:
-            span, tick = owned.span, self._runtime.tick
-            span.ready, span.reason = True, ""
-            span.since, span.since_tick = wall(), tick
-            span.tick, span.book = tick, dict(owned.folded)
-            self._totalling.ready(owned.number)
-            log.info(
-                "partition_ready",
-                partition=owned.number,
-                accounts=len(engine.partitions.get(owned.number, ())),
-            )
-        if fresh:
-            self._to_show += [owned.number for owned in fresh]
-            self._on_ready()
-
-    async def _show(self, engine: Engine, numbers: Sequence[int]) -> None:
-        """Have all accounts of partitions that have become ready written to Redis."""
-        for number in numbers:
-            names = list(engine.partitions.get(number, ()))
-            for start in range(0, len(names), SHOWN_AT_ONCE):
-                self._view.armed(names[start : start + SHOWN_AT_ONCE])
-                await asyncio.sleep(0)
+        self.examining.soon(account_ids)

@@ -129,7 +129,7 @@ class Worker:
             "hours": self._houring.run(),
             "ticks": self._ticking.run(),
             "timers": self._timer_loop(),
-            "examine": self._ownership.examine(),
+            "examine": self._ownership.examining.run(),
             "heartbeat": self._heartbeat_loop(),
             "sweep": self._sweep_loop(),
             "letters": self._letter_loop(),
@@ -244,7 +244,7 @@ class Worker:
         while True:
             await asyncio.sleep(pause)
             engine = self._runtime.engine
-            busy = self._ownership.examining or self._ownership.arming
+            busy = self._ownership.examining.under_way or self._ownership.arming
             if engine is not None and engine.armed and not busy:
                 wanted = len(engine.entries) * SWEEPS_A_MINUTE / 60
                 rate = min(MOST_SWEPT, max(LEAST_SWEPT, wanted))
