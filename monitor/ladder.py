@@ -27,6 +27,14 @@ class Ladder(NamedTuple):
     silent: int | None = None
     """Place of the level of which only the band goes on to depend, so that nothing is said there: the
     warning's, while a warning stands that was entered and not cleared (ES-3)."""
+    calm: tuple[int, int] | None = None
+    """The first and the last zone in which nothing is said, whatever was before: above all levels, or while a
+    warning stands between the next worse level and the exit. None: above all levels."""
+
+    @property
+    def calm_zones(self) -> tuple[int, int]:
+        """The first and the last zone in which nothing is said."""
+        return (len(self.levels), len(self.levels)) if self.calm is None else self.calm
 
     def zone(self, ratio: Decimal | None) -> int:
         """Return how many levels a ratio is above; all of them where there is none (MR-1)."""
@@ -82,4 +90,11 @@ class Ladders:
             else:
                 bands.append("warning" if above < warning else "normal")
         silent = rising.index(warning) if warned else None
-        return Ladder(rising, tuple(float(level) for level in rising), tuple(bands), silent)
+        calm = _between(rising, warning, policy.level("warning_exit", mode)) if warned else None
+        return Ladder(rising, tuple(float(level) for level in rising), tuple(bands), silent, calm)
+
+
+def _between(rising: tuple[Decimal, ...], warning: Decimal, leave: Decimal) -> tuple[int, int]:
+    """Return the zones between a warning's exit and the next level below that says something."""
+    worse = [place for place, level in enumerate(rising) if level not in (warning, leave)]
+    return worse[-1] + 1, rising.index(leave)

@@ -78,7 +78,7 @@ class Deciding:
         place_of = self.watch.screen.shelf.place_ladder
         if entry.open:
             apart = {key: place_of(self._ladder_apart(entry, key)) for key in account.isolated}
-            return Levels(place_of(self.ladder(entry)), apart, quiet=False)
+            return Levels(place_of(self.ladder(entry)), apart, quiet=entry.asks_by_ratio)
         known = self._calm.get(account.mode)
         if known is None:
             ladder = self._ladders.of(account.mode, _FRESH)
@@ -89,7 +89,7 @@ class Deciding:
         """Tell the watch which levels matter to an account now."""
         watched = entry.watched
         apart = {key: self._ladder_apart(entry, key) for key in watched.keys}
-        quiet = not entry.open and not watched.asked
+        quiet = entry.asks_by_ratio and not watched.asked
         self.watch.arrange(watched, self.ladder(entry), apart, quiet=quiet)
 
     def past_a_total(self, entry: Entry) -> bool:
@@ -110,8 +110,8 @@ class Deciding:
     def clear(self, entry: Entry) -> bool:
         """Say whether floats are sure that nothing follows of an account's event.
 
-        So it is while nothing is open, every ratio is above all its levels, and no total is past its
-        limit in a coin that its orders may borrow.
+        So it is while nothing is open, or a warning stands and no more, every ratio is where it asks for nothing
+        (`Ladder.calm`), and no total is past its limit in a coin that its orders may borrow.
         """
         watched = entry.watched
         if watched.cancellable and self.past_a_total(entry):

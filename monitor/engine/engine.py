@@ -83,10 +83,10 @@ class Engine(Deciding):
         Returns the greatest offset of each account topic that is folded into any of them.
         """
         folded: dict[str, int] = {}
-        read: list[tuple[Entry, Glance]] = []
+        read: list[tuple[Entry, Account | Glance]] = []
         for kept in records:
             seen = decode_seen(kept)
-            account = seen.account
+            account: Account | Glance = seen.account
             for topic, offset in account.offsets.items():
                 folded[topic] = max(folded.get(topic, -1), offset)
             if seen.calm:
@@ -94,11 +94,13 @@ class Engine(Deciding):
                 entry.interest_at = self.interest.scheduled(account, self.reference)
                 if account.out_of_sync:
                     self.watch.census.lose(entry.watched.slot, lost=True)
-                if account.known:
-                    read.append((entry, account))
             else:
                 stored = decode_stored(kept)
-                self.adopt(stored.account, stored.episode, partition, stored.isolated, kept=kept)
+                account = stored.account
+                entry = self._own(stored, partition, kept)
+                self.changed(entry)
+            if account.known:
+                read.append((entry, account))
         self.awake.trim()
         self.put_read(read)
         return folded

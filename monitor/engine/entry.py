@@ -178,6 +178,20 @@ class Entry:
             return True
         return bool(self._isolated) and any(e.open for e in self._isolated.values())
 
+    @property
+    def asks_by_ratio(self) -> bool:
+        """Whether nothing but a ratio can have an episode say anything: none is open, or it has only warned."""
+        if not self.open:
+            return True
+        account = self.read()
+        if self._episode.open and not self._episode.only_warned:
+            return False
+        return all(
+            one.only_warned and key in account.isolated
+            for key, one in self._isolated.items()
+            if one.open
+        )
+
     # -- episodes ---------------------------------------------------------------------------------
 
     @property

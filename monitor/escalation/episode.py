@@ -102,6 +102,13 @@ class Episode(msgspec.Struct, omit_defaults=True):
         return bool(self.cancels) or self.reduction is not None
 
     @property
+    def only_warned(self) -> bool:
+        """Whether a warning stands and nothing else is under way: only a ratio can ask for anything more."""
+        if not (self.open and self.entered) or self.liquidation or self.pending:
+            return False
+        return not (self.given_up or self.not_before or self.look_again or self.capped)
+
+    @property
     def waiting(self) -> list[Pending]:
         """Everything that waits for its confirmation, cancels first."""
         return self.cancels if self.reduction is None else [*self.cancels, self.reduction]

@@ -114,7 +114,7 @@ class Watch:
     ) -> None:
         """Say which levels matter to an account, and to each of its isolated positions (MR-3).
 
-        `quiet`: no episode is open, and nothing but a ratio can ask for anything.
+        `quiet`: no episode is open but for a warning that stands, and nothing but a ratio can ask for anything.
         """
         if not watched.priced:
             return
@@ -295,8 +295,9 @@ class Watch:
         self.census.ratios[slot] = found.ratio
         if not found.sure:
             return kernels.UNSURE
-        above = found.zone == len(ladder.levels) and not found.short
-        if why != kernels.EVENT or always or not flags & kernels.QUIET or not above:
+        first, last = ladder.calm_zones
+        calm = first <= found.zone <= last and not found.short
+        if why != kernels.EVENT or always or not flags & kernels.QUIET or not calm:
             return kernels.SURE
         self._stand(slot, [(found.zone, False)])
         screen.flag(slot, 0, kernels.UNSEEN)

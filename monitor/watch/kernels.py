@@ -57,7 +57,7 @@ _ENOUGH = 0.2
 """A box with less than this left of its budget is made anew."""
 ONLY_BOX, EVENT, TICK = 0, 1, 2
 """Why an account is looked at. Nothing is cleared for the first; for an event only what is quiet and
-above all levels; for a tick also what stands where it stood, or has passed a silent level only."""
+in its calm zones; for a tick also what stands where it stood, or has passed a silent level only."""
 UNSURE, SURE, CLEARED = 0, 1, 2
 """What came of it: only decimals can tell; floats are sure; and nothing follows."""
 _STIR_LEAST = 1e-14
@@ -108,12 +108,12 @@ def _make(
     near: bool,
     hasty: bool,
 ) -> tuple[bool, bool, bool, float]:
-    """Make the box of a record; return (sure, nothing follows of where it stands, above all levels, ratio).
+    """Make the box of a record; return (sure, nothing follows of where it stands, all its ratios calm, ratio).
 
     `zones` gets zone and OC-1's inequality of each part. Where `hasty` there is no box as soon as something is
     sure to follow.
     """
-    sure = same = above = True
+    sure = same = calm = True
     first = 0.0
     part = record + at.HEAD + columns * at.COLUMN
     for number in range(int(book[record + at.PARTS])):
@@ -128,13 +128,14 @@ def _make(
             silent = int(tables[ladder + 2 + 2 * levels])
             same = same and min(stood, zone) == silent and max(stood, zone) == silent + 1
         same = same and (book[part + at.SHORT] > 0.0) == short
-        above = above and not short and zone == levels
-        if hasty and sure and not same and not above:
-            return sure, same, above, first
+        calm = calm and not short
+        calm = calm and tables[ladder + 3 + 2 * levels] <= zone <= tables[ladder + 4 + 2 * levels]
+        if hasty and sure and not same and not calm:
+            return sure, same, calm, first
         if certain:
             make_part(book, part, tables, work, columns, constraints, gross, near)
         part += int(book[part + at.LENGTH])
-    return sure, same, above, first
+    return sure, same, calm, first
 
 
 @compiled
@@ -247,10 +248,10 @@ def _look(s: State, slot: int, why: int) -> int:
     _begin(book, s.prices, s.stir, s.work, record, columns)
     standing = flags & (UNSEEN | STANDS) == STANDS
     hasty = why == TICK and standing and flags & (TRACKED | ALWAYS) == TRACKED
-    sure, same, above, ratio = _make(book, s.tables, s.work, s.zones, record, columns, near, hasty)
+    sure, same, calm, ratio = _make(book, s.tables, s.work, s.zones, record, columns, near, hasty)
     s.ratios[slot] = ratio
     s.slots[slot, FLAGS] = flags & ~BOXED
-    if hasty and sure and not same and not above:
+    if hasty and sure and not same and not calm:
         tracks.alarm(book, rows, s.near, s.hulls, record)
         return SURE
     always = flags & ALWAYS > 0
@@ -264,7 +265,7 @@ def _look(s: State, slot: int, why: int) -> int:
     if why == TICK and same and standing:
         _note(s, slot, record, columns)
         return CLEARED
-    if flags & QUIET == 0 or not above:
+    if flags & QUIET == 0 or not calm:
         return SURE
     _note(s, slot, record, columns)
     return CLEARED

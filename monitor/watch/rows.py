@@ -10,7 +10,7 @@ from __future__ import annotations
 __all__: list[str] = []
 
 # A row's head: its length; the slot; where the ladder stands; then 1 or 0 each: spot mode,
-# auto-borrow, nothing open, any tick concerns it, its parts are those it had before. Taker rates, and
+# auto-borrow, quiet, any tick concerns it, its parts are those it had before. Taker rates, and
 # 1 / borrow leverage of coins without a balance.
 LENGTH, SLOT, LADDER, SPOT, AUTO, QUIET, ALWAYS, KEEP = range(8)
 SPOT_TAKER, CONTRACT_TAKER, ANY_LEVER, BALANCES, POSITIONS, APART = range(8, 14)

@@ -30,7 +30,7 @@ class Levels(NamedTuple):
     apart: Mapping[str, int] | None
     """By key of its isolated positions; None: that of the account."""
     quiet: bool
-    """No episode is open."""
+    """No episode is open but for a warning that stands."""
 
 
 class Row(Protocol):

@@ -31,7 +31,9 @@ class Shelf:
         """By identity, for its levels are dear to hash; a ladder that is kept keeps its own."""
 
     def place_ladder(self, ladder: Ladder) -> int:
-        """Return where a ladder stands, made when it is new: its levels, the codes of its bands, its silent level."""
+        """Return where a ladder stands, made when it is new: its levels, the codes of its bands, its silent level
+        and its calm zones.
+        """
         seen = self._places.get(id(ladder))
         if seen is not None:
             return seen[0]
@@ -40,7 +42,8 @@ class Shelf:
         if known is None:
             codes = [float(Census.code(band)) for band in ladder.bands]
             silent = _NO_LEVEL if ladder.silent is None else float(ladder.silent)
-            known = self._append(key, [float(len(ladder.floats)), *ladder.floats, *codes, silent])
+            ends = (silent, *map(float, ladder.calm_zones))
+            known = self._append(key, [float(len(ladder.floats)), *ladder.floats, *codes, *ends])
             self._ladders[known] = ladder
         self._places[id(ladder)] = known, ladder
         return known

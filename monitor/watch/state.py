@@ -37,7 +37,7 @@ OFFSET, SPACE, FLAGS = 0, 1, 2
 """Of a slot."""
 UNSEEN, ALWAYS, QUIET, STANDS, BOXED, GUARDED, TRACKED = 1, 2, 4, 8, 16, 32, 64
 """Flags: its book or the rules changed and it was not looked at since; any tick of its prices concerns
-it; nothing is open, and only a ratio can ask for anything; it is known where it stands, and that its
+it; no more than a warning is open, and only a ratio can ask for anything; it is known where it stands, and that its
 box was made there; it has no box, for something else guards it (`monitor.watch.guard`), or for every tick of its
 prices is followed (`monitor.watch.tracks`)."""
 

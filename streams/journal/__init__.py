@@ -28,7 +28,7 @@ from streams.journal.exceptions import (
 from streams.journal.outlet import Outlet, Publisher
 from streams.journal.owner import Owner, Snapshot, WriterSettings
 from streams.journal.partition import PartitionJournal, Recovery
-from streams.journal.reader import JournalScan, RecoveredAccount, read_partition
+from streams.journal.reader import JournalScan, read_partition
 from streams.journal.records import MAX_COMMAND_BYTES, TOPIC_CONFIG, CommandOut, Epoch
 from streams.journal.settings import JournalSettings
 from streams.journal.sources import SourceTopics, read_sources, verify_journal, verify_sources
@@ -58,7 +58,6 @@ __all__ = [
     "PausedTooLong",
     "Publisher",
     "RecordTooLarge",
-    "RecoveredAccount",
     "Recovery",
     "Snapshot",
     "SourceEvent",

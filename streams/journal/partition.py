@@ -160,7 +160,7 @@ class PartitionJournal:
 
 def _recovery(scan: JournalScan) -> Recovery:
     return Recovery(
-        states={key: bytes(found.record.state) for key, found in scan.accounts.items()},
+        states=scan.states,
         commands=scan.unpublished(),
         now=scan.now,
         sources=scan.sources,

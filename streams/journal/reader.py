@@ -1,13 +1,16 @@
 """Read a partition of the journal, and believe only what a valid owner can have written."""
 
 import asyncio
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from itertools import chain, islice
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.journal.exceptions import JournalLost, JournalRefused
+from streams.journal.fetching import BatchFetcher, RawRecord
 from streams.journal.records import (
     AccountRecord,
     Claim,
@@ -17,51 +20,68 @@ from streams.journal.records import (
     Sources,
     account_id,
     decode_record,
+    opening_of,
 )
 from streams.journal.settings import JournalSettings
 
-__all__ = ["JournalScan", "RecoveredAccount", "read_partition"]
+__all__ = ["JournalScan", "read_partition"]
 
-# Decoding them takes about a millisecond, and many partitions are read at once (H-8).
-_RECORDS_A_TURN = 250
+# Each takes one to two milliseconds, and many partitions are read at once (H-8).
+_RECORDS_A_TURN = 1_000
+_DECODED_A_TURN = 500
 _NO_EPOCH = Epoch(-1, "")
-
-
-class RecoveredAccount(NamedTuple):
-    """The newest record of an account: where it stood, and what it said."""
-
-    offset: int
-    record: AccountRecord
 
 
 @dataclass(slots=True)
 class JournalScan:
-    """Folds records in offset order into the newest of each account."""
+    """Folds records in offset order into the newest of each account, and then decodes these.
 
-    accounts: dict[str, RecoveredAccount] = field(default_factory=dict)
+    A record that a newer one supersedes is held to the epoch that it begins with and decoded no further: the
+    broker may remove it at any time. What decides is refused unless all of it can be read.
+    """
+
+    states: dict[str, bytes] = field(default_factory=dict)
     epoch: Epoch = _NO_EPOCH
     claim: Claim | None = None
     published_up_to: int = -1
     sources: dict[str, str] = field(default_factory=dict)
     now: int = 0
     records: int = 0
+    _values: dict[bytes, bytes] = field(default_factory=dict)
+    _offsets: dict[bytes, int] = field(default_factory=dict)
+    _opening: bytes | None = None
+    """What accounts' records of the present epoch begin with, once one was met."""
+    _late: list[tuple[int, tuple[CommandOut, ...]]] = field(default_factory=list)
 
-    def feed(self, offset: int, key: bytes | None, value: bytes | None) -> None:
-        """Take the next record; JournalRefused if no valid owner can have written it there."""
+    def feed(self, records: Iterable[RawRecord]) -> int:
+        """Take the next records and count them; JournalRefused if no valid owner can have written one there."""
+        values, offsets, count = self._values, self._offsets, 0
+        opening = self._opening
+        for record in records:
+            count += 1
+            key, value = record.key, record.value
+            if key and value and opening and value.startswith(opening):
+                values[key], offsets[key] = value, record.offset
+            else:
+                self._take(record.offset, key, value)
+                opening = self._opening
+        self.records += count
+        return count
+
+    def _take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
         record = decode_record(offset, key, value)
-        self.records += 1
         if isinstance(record, Claim):
-            self.epoch = Epoch(offset, record.epoch_id)
+            self.epoch, self._opening = Epoch(offset, record.epoch_id), None
             self.claim = record
             return
         self._follow(offset, record.epoch)
-        if isinstance(record, AccountRecord):
-            self.accounts[account_id(key)] = RecoveredAccount(offset, record)
-            self.now = max(self.now, record.now)
-        elif isinstance(record, Published):
+        if isinstance(record, Published):
             self.published_up_to = max(self.published_up_to, record.up_to)
         elif isinstance(record, Sources):
             self.sources = record.topics
+        elif key and value:
+            self._values[key], self._offsets[key] = value, offset
+            self._opening = opening_of(record)
 
     def _follow(self, offset: int, epoch: Epoch) -> None:
         # Compaction drops old claims, so an epoch may be newer than any claim seen, never older.
@@ -75,61 +95,74 @@ class JournalScan:
             raise JournalRefused(f"journal offset {offset} is of a later epoch {epoch.offset}")
         self.epoch = epoch
 
+    def decode(self, most: int) -> bool:
+        """Decode up to `most` of the accounts that are not yet, once all is read; say whether any are left.
+
+        Raises UndecodableRecord.
+        """
+        values = self._values
+        for _ in range(min(most, len(values))):
+            key, value = values.popitem()
+            offset = self._offsets.pop(key)
+            record = decode_record(offset, key, value)
+            if isinstance(record, AccountRecord):
+                self.states[account_id(key)] = bytes(record.state)
+                self.now = max(self.now, record.now)
+                if record.commands and offset > self.published_up_to:
+                    self._late.append((offset, record.commands))
+        return bool(values)
+
     def unpublished(self) -> list[CommandOut]:
-        """Return the commands past `published_up_to`, in the order of their records."""
-        late = [a for a in self.accounts.values() if a.offset > self.published_up_to]
-        late.sort(key=lambda account: account.offset)
-        return [command for account in late for command in account.record.commands]
+        """Return the commands past `published_up_to`, in the order of their records, once all is decoded."""
+        late = sorted(self._late, key=lambda found: found[0])
+        return [command for _, commands in late for command in commands]
 
 
 async def read_partition(settings: JournalSettings, partition: int, last: int) -> JournalScan:
-    """Read a partition from its beginning to the offset `last`, which must hold a record.
+    """Read a partition from its beginning to the offset `last`, which must hold a record, and decode it.
 
     Raises JournalRefused for what no valid owner can have written, JournalLost if the broker
     stops answering or the record at `last` has been superseded.
     """
     place = TopicPartition(settings.topic, partition)
-    consumer = AIOKafkaConsumer(
-        **settings.client,
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_bytes=16_000_000,
-        max_partition_fetch_bytes=8_388_608,
-        request_timeout_ms=int(settings.request_timeout * 1000),
+    fetcher = BatchFetcher(
+        settings.client, place, stall=settings.read_stall, timeout=settings.request_timeout
     )
+    scan = JournalScan()
     try:
         async with asyncio.timeout(settings.claim_timeout):
-            await consumer.start()
-            consumer.assign([place])
-            begin = (await consumer.beginning_offsets([place]))[place]
-            # An explicit seek: seek_to_beginning races with the reset after assign, and a read
-            # that began at the end would look like an empty journal.
-            consumer.seek(place, begin)
-            position = await consumer.position(place)
-        if position != begin:
-            raise JournalLost(f"{place} is read from {position}, and begins at {begin}")
-        return await _scan(consumer, place, last, settings.read_stall)
+            await fetcher.start()
+        async for batch in fetcher.batches(last):
+            records: Iterator[RawRecord] = chain(batch)  # a batch that is used up begins anew
+            if batch.next_offset > last:
+                records = _up_to(records, place, last)
+            await _in_turns(partial(_feed, scan, records))
     except (KafkaError, TimeoutError) as error:
         raise JournalLost(f"reading {place} failed: {error!r}") from error
     finally:
-        await consumer.stop()
+        await fetcher.close()
+    await _in_turns(partial(scan.decode, _DECODED_A_TURN))
+    return scan
 
 
-async def _scan(
-    consumer: AIOKafkaConsumer, place: TopicPartition, last: int, stall: float
-) -> JournalScan:
-    scan = JournalScan()
+def _feed(scan: JournalScan, records: Iterator[RawRecord]) -> int:
+    return scan.feed(islice(records, _RECORDS_A_TURN))
+
+
+async def _in_turns(step: Callable[[], object]) -> None:
+    """Repeat a step until it says that nothing is left (H-8)."""
     while True:
-        batches = await consumer.getmany(
-            place, timeout_ms=int(stall * 1000), max_records=_RECORDS_A_TURN
-        )
-        messages = batches.get(place, [])
-        if not messages:
-            raise JournalLost(f"{place}: nothing to read for {stall:g} s before offset {last}")
-        for message in messages:
-            if message.offset > last:
-                raise JournalLost(f"{place}: the record at {last} has been superseded")
-            scan.feed(message.offset, message.key, message.value)
-            if message.offset == last:
-                return scan
+        if not step():
+            return
+        await asyncio.sleep(0)
+
+
+def _up_to(records: Iterator[RawRecord], place: TopicPartition, last: int) -> Iterator[RawRecord]:
+    """Give the records up to `last`; JournalLost when there is none at it."""
+    for record in records:
+        if record.offset > last:
+            break
+        yield record
+        if record.offset == last:
+            return
+    raise JournalLost(f"{place}: the record at {last} has been superseded")

@@ -24,6 +24,7 @@ __all__ = [
     "check_account_id",
     "decode_record",
     "encode_record",
+    "opening_of",
 ]
 
 # No account id begins with NUL, so these keys cannot collide with an account's.
@@ -115,6 +116,12 @@ _KINDS: dict[bytes, type[Record]] = {
     SOURCES_KEY: Sources,
 }
 encode_record = _encoder.encode
+
+
+def opening_of(record: AccountRecord) -> bytes:
+    """Return what the record of every account begins with in the same epoch, as `encode_record` writes it."""
+    bare = encode_record(AccountRecord(record.epoch, 0, msgspec.Raw(b"null")))
+    return bare[: bare.rindex(b'"now":')]
 
 
 def check_account_id(account_id: str) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 
 import structlog
 from confluent_kafka.admin import AdminClient
 
 from monitor.engine import Decision, Engine
-from monitor.schema import Cause
 from streams.intake import GROUP, Intake, Received
 from streams.journal import (
     JournalError,
@@ -25,9 +23,10 @@ from streams.journal import (
     verify_journal,
     verify_sources,
 )
+from streams.worker.examining import ACCOUNTS_AT_ONCE, Examining
 from streams.worker.offsets import committed_offsets
 from streams.worker.partition import OwnedPartition
-from streams.worker.runtime import TURN_SECONDS, Runtime, wall
+from streams.worker.runtime import TURN_SECONDS, Runtime
 from streams.worker.totalling import Totalling
 from streams.worker.view import RedisView
 
@@ -42,11 +41,11 @@ are committed every half second."""
 IN_LINE_LINGER_SECONDS = 0.25
 """The same while more of the account topics stands in line: a request for every few records costs the
 worker and the broker more than the records do. Gone as soon as nothing is left in line."""
-ACCOUNTS_AT_ONCE = 64
-"""Adopted or examined together; a turn takes as many of these as fit into `TURN_SECONDS`."""
 RELEASED_AT_ONCE = 100
-SHOWN_AT_ONCE = 2_000
-"""Accounts that one step of the loop forgets, and marks for Redis: about a millisecond of them (H-8)."""
+"""Accounts that one step of the loop forgets: about a millisecond of them (H-8)."""
+CLAIMED_AT_ONCE = 4
+"""Partitions that are claimed, read and adopted at once: while one is adopted the broker reads for the others, and
+of no more than these the records lie in memory beside the accounts."""
 FLUSH_SHARE = 0.6
 """Of the session: how long a revocation may take to flush."""
 
@@ -82,7 +81,14 @@ class Ownership:
         self._runtime, self._intake = runtime, intake
         self._journal, self._guard, self._outlet = journal, guard, outlet
         self._view, self._totalling, self._admin = view, totalling, admin
-        self._on_ready = on_ready
+        self.examining = Examining(
+            runtime,
+            self.partitions,
+            self.decided,
+            view=view,
+            totalling=totalling,
+            on_ready=on_ready,
+        )
         self._parked: dict[int, Parked] = {}
         """Partitions let go, whose accounts are still in the engine until the group has decided."""
         self._leaving: dict[int, asyncio.Task[None]] = {}
@@ -90,9 +96,9 @@ class Ownership:
         self._step = asyncio.Lock()
         """Held for a step of adopting or forgetting: those of many partitions would come one right after
         the other, with nothing between them."""
+        self._turn_to_claim = asyncio.Semaphore(CLAIMED_AT_ONCE)
+        self._claiming: set[int] = set()
         self._claims: set[asyncio.Task[None]] = set()
-        self._to_examine: dict[str, None] = {}
-        self._examine_wake = asyncio.Event()
 
     @property
     def in_line(self) -> bool:
@@ -198,7 +204,9 @@ class Ownership:
         task.add_done_callback(self._claims.discard)
 
     def _changed(self, decision: Decision) -> None:
-        self._view.changed(decision)
+        owned = self.partitions.get(decision.partition)
+        if owned is not None and owned.span.ready:  # else all of its accounts are shown once it is
+            self._view.changed(decision)
         self._totalling.changed(decision.partition, decision.account_id)
 
     def _lost(self, partition: int, error: JournalError) -> None:
@@ -212,7 +220,17 @@ class Ownership:
 
         `parked`: how this worker let it go. If nobody has claimed it since, its accounts stand.
         """
-        await self._runtime.inputs.wait()
+        self._claiming.add(owned.number)
+        try:
+            await self._runtime.inputs.wait()
+            async with self._turn_to_claim:
+                await self._recover(owned, parked)
+            if owned.caught_up:
+                self.arm(owned)
+        finally:
+            self._claiming.discard(owned.number)
+
+    async def _recover(self, owned: OwnedPartition, parked: Parked | None) -> None:
         previous = parked.last_offset if parked is not None else None
         journal, recovery = await PartitionJournal.claim(
             self._journal, owned.number, previous=previous
@@ -258,8 +276,6 @@ class Ownership:
         self._view.claimed(owned.number, writer.epoch.offset)
         owned.span.reason = "catching up"
         owned.open.set()
-        if owned.caught_up:
-            self.arm(owned)
 
     async def _adopt(self, owned: OwnedPartition, states: dict[str, bytes]) -> None:
         """Take the accounts that the journal holds, in bounded turns (H-8); `states` is used up."""
@@ -267,9 +283,8 @@ class Ownership:
             async with self._step:
                 until = time.perf_counter() + TURN_SECONDS
                 while states and time.perf_counter() < until:
-                    owned.adopt(
-                        [states.pop(name) for name in list(islice(states, ACCOUNTS_AT_ONCE))]
-                    )
+                    count = min(ACCOUNTS_AT_ONCE, len(states))
+                    owned.adopt([states.popitem()[1] for _ in range(count)])
                 await asyncio.sleep(0)
 
     async def _committed(self, partition: int) -> dict[str, int]:
@@ -310,7 +325,7 @@ class Ownership:
         engine.armed.add(owned.number)
         owned.writer.linger = QUIET_LINGER_SECONDS
         owned.span.reason = "examining"
-        self.examine_soon(engine.unseen(owned.number))
+        self.examining.soon(engine.unseen(owned.number))
 
     def disarm(self, owned: OwnedPartition, reason: str) -> None:
         """H-6: command nothing, and say why."""
@@ -326,6 +341,8 @@ class Ownership:
             owned.cover(self._runtime.tick)
             if owned.open.is_set() and owned.caught_up:
                 self.arm(owned)
+        if self.examining.to_show and not self.arming:
+            self._begin("show", self.examining.show())
 
     def cover(self) -> None:
         """Note for each partition that all decisions up to this tick are durable, where they are."""
@@ -349,60 +366,10 @@ class Ownership:
                 owned.take(decision, None, engine.now)
 
     @property
-    def examining(self) -> bool:
-        """Whether accounts wait to be examined."""
-        return bool(self._to_examine)
+    def arming(self) -> bool:
+        """Whether a partition is on its way to ready: what can wait does, and leaves it the loop."""
+        return bool(self._claiming) or self.examining.arming
 
     def examine_soon(self, account_ids: Sequence[str]) -> None:
         """Assess these accounts, a few at a turn."""
-        self._to_examine.update(dict.fromkeys(account_ids))
-        self._examine_wake.set()
-
-    async def examine(self) -> None:
-        """Examine what is to be examined until cancelled (H-8)."""
-        while True:
-            await self._examine_wake.wait()
-            engine = self._runtime.engine
-            if engine is None or not self._to_examine:
-                self._examine_wake.clear()
-                self._finish_arming()
-                continue
-            cause = Cause(kind="recovery", ts=self._runtime.now())
-            until = time.perf_counter() + TURN_SECONDS
-            while self._to_examine and time.perf_counter() < until:
-                part = list(islice(self._to_examine, ACCOUNTS_AT_ONCE))
-                for name in part:
-                    del self._to_examine[name]
-                self.decided(engine, engine.examine(part, cause))
-            await asyncio.sleep(0)
-
-    def _finish_arming(self) -> None:
-        """All accounts are examined: the armed partitions are ready from the present tick on."""
-        engine = self._runtime.engine
-        if engine is None:
-            return
-        fresh = [
-            o for o in self.partitions.values() if o.number in engine.armed and not o.span.ready
-        ]
-        for owned in fresh:
-            span, tick = owned.span, self._runtime.tick
-            span.ready, span.reason = True, ""
-            span.since, span.since_tick = wall(), tick
-            span.tick, span.book = tick, dict(owned.folded)
-            self._totalling.ready(owned.number)
-            log.info(
-                "partition_ready",
-                partition=owned.number,
-                accounts=len(engine.partitions.get(owned.number, ())),
-            )
-        if fresh:
-            self._begin("show", self._show(engine, [owned.number for owned in fresh]))
-            self._on_ready()
-
-    async def _show(self, engine: Engine, numbers: Sequence[int]) -> None:
-        """Have all accounts of partitions that have become ready written to Redis."""
-        for number in numbers:
-            names = list(engine.partitions.get(number, ()))
-            for start in range(0, len(names), SHOWN_AT_ONCE):
-                self._view.armed(names[start : start + SHOWN_AT_ONCE])
-                await asyncio.sleep(0)
+        self.examining.soon(account_ids)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
+from monitor.watch import warm
 from streams.intake.choice import create_intake
 from streams.journal import JournalError, JournalRefused
 from streams.metrics import Meters
@@ -39,6 +40,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 async def _serve(settings: Settings, stop: asyncio.Event, meters: Meters) -> None:
     pause = FIRST_PAUSE_SECONDS
     loop = asyncio.get_running_loop()
+    # Every worker waits for it before it joins; what it imports and connects to comes beside it.
+    loop.run_in_executor(None, warm)
     while not stop.is_set():
         started = loop.time()
         error = await _run_one(settings, stop, meters)

@@ -63,6 +63,9 @@ class Owned(Protocol):
     @property
     def in_line(self) -> bool: ...
 
+    @property
+    def arming(self) -> bool: ...
+
     def examine_soon(self, account_ids: Sequence[str]) -> None: ...
 
 
@@ -128,7 +131,10 @@ class Totalling:
     # -- loops --------------------------------------------------------------------------------
 
     async def count(self, owned: Owned) -> None:
-        """Count what changed, in bounded turns, until cancelled (H-8)."""
+        """Count what changed, in bounded turns, until cancelled (H-8).
+
+        Partitions on their way to ready come first: what is not counted yet makes totals older, no account unguarded.
+        """
         clock = asyncio.get_running_loop().time
         up_to_date = clock()
         while True:
@@ -136,7 +142,7 @@ class Totalling:
             if not any(part.marked for part in self.counting.parts.values()):
                 up_to_date = now
             await asyncio.sleep(pause_between_turns(now - up_to_date, in_line=owned.in_line))
-            if self._runtime.engine is not None:
+            if self._runtime.engine is not None and not owned.arming:
                 self.counting.turn(TURN_SECONDS)
 
     async def publish(self, owned: Owned) -> None:

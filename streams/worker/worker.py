@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from math import ceil
+from typing import Any
 
 import structlog
 from confluent_kafka.admin import AdminClient
@@ -103,6 +104,8 @@ class Worker:
         self._letters: asyncio.Queue[BadRecord] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._state: State = "starting"
+        self._warm = False
+        """Whether compiled code is loaded."""
         self._parts = Parts(
             runtime, self._ownership.partitions, self._ticking, self._view, self._admin
         )
@@ -111,7 +114,7 @@ class Worker:
 
     async def start(self) -> None:
         """Connect, begin to read, and join the group."""
-        await asyncio.to_thread(warm)
+        warming = asyncio.create_task(asyncio.to_thread(warm))
         self._runtime.meters.attach(self._parts)
         await self._outlet.start()
         # Offsets of a journal made anew begin again; Redis must not take them for older ones.
@@ -128,7 +131,7 @@ class Worker:
             "hours": self._houring.run(),
             "ticks": self._ticking.run(),
             "timers": self._timer_loop(),
-            "examine": self._ownership.examine(),
+            "examine": self._ownership.examining.run(),
             "heartbeat": self._heartbeat_loop(),
             "sweep": self._sweep_loop(),
             "letters": self._letter_loop(),
@@ -137,15 +140,20 @@ class Worker:
             "publish totals": self._totalling.publish(self._ownership),
             "use totals": self._totalling.use(self._ownership),
             "answer": self._answering.run(self._ownership.partitions),
-            "guard": self._guard.run(self._paused),
         }
-        self._tasks = [
-            asyncio.create_task(self._runtime.guarded(name, loop), name=name)
-            for name, loop in loops.items()
-        ]
-        self._tasks.append(asyncio.create_task(_load_what_comes_late()))
+        for name, loop in loops.items():
+            self._run(name, loop)
         self._view.start()
+        # Only then join: compiling for the first time takes minutes, in which others can own the partitions.
+        await warming
+        self._warm = True
+        self._begin_with_engine()
+        self._guard.reset()
+        self._run("guard", self._guard.run(self._paused))
         await self._intake.start(self)
+
+    def _run(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(self._runtime.guarded(name, loop), name=name))
 
     async def stop(self) -> None:
         """Flush, leave the group, say so, and close."""
@@ -184,12 +192,17 @@ class Worker:
         engine = self._runtime.engine
         if engine is None:
             self._runtime.engine = Engine(reference)
-            self._runtime.has_engine.set()
+            self._begin_with_engine()
             return
         engine.use(reference)
         self._totalling.counting.count_again()
         self._ownership.examine_soon(engine.watch.nearest(NEAREST_FIRST))
         self._ownership.examine_soon(list(engine.entries))
+
+    def _begin_with_engine(self) -> None:
+        """Let ticks be taken once there is an engine, and nothing has to be compiled for them any more."""
+        if self._warm and self._runtime.engine is not None:
+            self._runtime.has_engine.set()
 
     def _assessed(self, partition: int, account: Account, figures: Figures) -> None:
         self._totalling.assessed(partition, account, figures)
@@ -233,7 +246,8 @@ class Worker:
         while True:
             await asyncio.sleep(pause)
             engine = self._runtime.engine
-            if engine is not None and engine.armed and not self._ownership.examining:
+            busy = self._ownership.examining.under_way or self._ownership.arming
+            if engine is not None and engine.armed and not busy:
                 wanted = len(engine.entries) * SWEEPS_A_MINUTE / 60
                 rate = min(MOST_SWEPT, max(LEAST_SWEPT, wanted))
                 count = ceil(rate * SWEEP_SECONDS)
@@ -260,6 +274,8 @@ class Worker:
         self._runtime.meters.published(commands)
 
     def _ready(self) -> None:
+        if self._state == "starting":
+            self._tasks.append(asyncio.create_task(_load_what_comes_late()))
         self._state = "ready"
         keep_what_lives()
         self._runtime.meters.became_ready(self._ownership.partitions.values())

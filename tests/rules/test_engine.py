@@ -428,6 +428,48 @@ def test_es_3_once_warned_the_band_follows_the_ratio_without_an_exact_look() -> 
     assert desk.engine.assessed == assessed
 
 
+def heir_of(desk: Desk) -> Desk:
+    """The next owner of a desk's accounts, at the same prices; not armed."""
+    heir = Desk({}, arm=False)
+    for key, price in desk.engine.prices.prices.items():
+        heir.tick(key, str(price.price))
+    heir.now = max(heir.now, desk.now)
+    heir.engine.adopt_all([entry.record() for entry in desk.engine.entries.values()], 0)
+    return heir
+
+
+@pytest.mark.parametrize(
+    ("price", "band", "said"),
+    [
+        ("59980", "warning", []),
+        ("60010", "normal", []),  # above the warning, not its exit
+        ("61500", "normal", ["a warning cleared", "a episode closed"]),
+        ("59300", "liquidation", ["a warning worsened", f"a {REDUCED}"]),
+    ],
+)
+def test_es_3_h_9_a_new_owner_decides_exactly_only_where_a_warning_that_stands_is_not_all(
+    price: str, band: str, said: list[str]
+) -> None:
+    desk = Desk({"a": long("8200")})
+    desk.tick(MARK, "59980")
+    heir = heir_of(desk)
+    heir.tick(MARK, price)
+    assert heir.arm() == said
+    assert heir.band("a") == band
+    assert heir.engine.assessed == bool(said)
+    assert not heir.engine.entries["a"].watched.unseen
+    assert heir.tick(MARK, "58000") != []  # it is guarded
+
+
+def test_es_6_a_new_owner_decides_exactly_while_anything_is_pending() -> None:
+    desk = Desk({"a": long("2600")})
+    assert isinstance(desk.commands[-1], Reduction)
+    desk.tick(MARK, "60300")  # in the band of the warning, a reduction under way
+    heir = heir_of(desk)
+    heir.arm()
+    assert heir.engine.assessed == 1
+
+
 def test_es_3_a_warning_that_was_cleared_is_entered_again_at_its_tick_while_the_episode_is_open() -> (
     None
 ):

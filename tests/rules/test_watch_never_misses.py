@@ -105,6 +105,30 @@ def test_h_3_no_crossing_is_missed_with_account_events_between_ticks(seed: int) 
 
 @settings(max_examples=10, deadline=None)
 @given(seeds)
+def test_h_3_h_9_a_new_owner_leaves_nothing_unsaid(seed: int) -> None:
+    """Whatever episodes are open, and wherever prices went meanwhile; what is only warned floats may clear."""
+    rng, market, engine = world(seed)
+    doings = Doings(rng, engine)
+    for _ in range(30):
+        if rng.random() < 0.4:
+            doings.something(market.now)
+        for decision in engine.ticks([market.step()], None):
+            doings.heard(decision.commands)
+    heir = Engine(REFERENCE)
+    heir.ticks(market.opening(), None)
+    for _ in range(rng.choice((0, 3, 12))):
+        heir.ticks([market.step()], None)
+    heir.adopt_all([entry.record() for entry in engine.entries.values()], 0)
+    heir.armed.add(0)
+    heir.examine(list(heir.entries), Cause(kind="recovery", ts=heir.now))
+    nothing_missed(heir)
+    for _ in range(10):
+        heir.ticks([market.step()], None)
+        nothing_missed(heir)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seeds)
 def test_h_3_px_2_first_prices_in_any_order(seed: int) -> None:
     """Prices, and other ways to price a coin, appear one by one; accounts become priced with them."""
     rng = Random(seed)

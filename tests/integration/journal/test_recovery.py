@@ -156,8 +156,8 @@ _MUTATIONS = [
     Mutation(
         "the first record of an account counts",
         "reader",
-        "            self.accounts[account_id(key)] = RecoveredAccount(offset, record)\n",
-        "            self.accounts.setdefault(account_id(key), RecoveredAccount(offset, record))\n",
+        "                values[key], offsets[key] = value, record.offset\n",
+        "                values.setdefault(key, value), offsets.setdefault(key, record.offset)\n",
         the_newest_state_of_every_account_is_found,
     ),
     Mutation(
@@ -184,8 +184,8 @@ _MUTATIONS = [
     Mutation(
         "the note is not read",
         "reader",
-        "if a.offset > self.published_up_to]",
-        "]",
+        "if record.commands and offset > self.published_up_to:",
+        "if record.commands:",
         what_is_noted_as_published_is_not_published_again,
     ),
     Mutation(

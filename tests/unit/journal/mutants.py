@@ -26,6 +26,7 @@ _ORDER = (
     "clock",
     "acknowledge",
     "producer",
+    "fetching",
     "reader",
     "partition",
     "outlet",

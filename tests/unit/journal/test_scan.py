@@ -1,7 +1,7 @@
 """What a reader of the journal believes, and what makes it refuse."""
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,17 +15,24 @@ def claim(epoch_id: str) -> bytes:
 
 def account(epoch: tuple[int, str], n: int = 0, now: int = 5, commands: Any = ()) -> bytes:
     record = {"kind": "account", "epoch": epoch, "now": now, "state": {"n": n}}
-    return json.dumps({**record, "commands": commands}).encode()
+    return json.dumps({**record, "commands": commands}, separators=(",", ":")).encode()
 
 
 def published(epoch: tuple[int, str], up_to: int) -> bytes:
     return json.dumps({"kind": "published", "epoch": epoch, "up_to": up_to}).encode()
 
 
+class Raw(NamedTuple):
+    offset: int
+    key: bytes
+    value: bytes | None
+
+
 def scan_of(package: Any, *records: tuple[int, bytes, bytes | None]) -> Any:
     scan = package.JournalScan()
-    for offset, key, value in records:
-        scan.feed(offset, key, value)
+    assert scan.feed(Raw(*record) for record in records) == len(records)
+    while scan.decode(1):
+        pass
     return scan
 
 
@@ -33,12 +40,13 @@ async def the_newest_record_of_each_account_counts(package: Any) -> None:
     scan = scan_of(
         package,
         (0, b"\x00claim", claim("x")),
-        (1, b"a", account((0, "x"), 1, now=7)),
-        (2, b"b", account((0, "x"), 2, now=6)),
-        (3, b"a", account((0, "x"), 3, now=5)),
+        (1, b"a", account((0, "x"), 1, now=4)),
+        (2, b"b", account((0, "x"), 2, now=7)),
+        (3, b"a", account((0, "x"), 3, now=6)),
+        (4, b"c", account((0, "x"), 4, now=5)),
     )
-    states = {name: bytes(found.record.state) for name, found in scan.accounts.items()}
-    assert states == {"a": b'{"n": 3}', "b": b'{"n": 2}'}
+    assert scan.states == {"a": b'{"n":3}', "b": b'{"n":2}', "c": b'{"n":4}'}
+    assert scan.records == 5
     assert scan.now == 7
     assert scan.epoch == package.Epoch(0, "x")
 
@@ -52,6 +60,31 @@ async def an_older_epoch_after_a_claim_is_refused(package: Any) -> None:
             (2, b"\x00claim", claim("y")),
             (3, b"a", account((0, "x"), 2)),
         )
+
+
+async def a_superseded_record_of_an_older_epoch_is_refused_too(package: Any) -> None:
+    with pytest.raises(package.JournalRefused, match="offset 3"):
+        scan_of(
+            package,
+            (0, b"\x00claim", claim("x")),
+            (1, b"a", account((0, "x"), 1)),
+            (2, b"\x00claim", claim("y")),
+            (3, b"a", account((0, "x"), 2)),
+            (4, b"a", account((2, "y"), 3)),
+        )
+
+
+async def how_a_record_is_written_does_not_matter(package: Any) -> None:
+    loose = b'{"epoch": [0, "x"], "state": {"n": 2}, "now": 5, "kind": "account"}'
+    scan = scan_of(
+        package,
+        (0, b"\x00claim", claim("x")),
+        (1, b"a", account((0, "x"), 1)),
+        (2, b"a", loose),
+        (3, b"b", loose),
+        (4, b"b", account((0, "x"), 3)),
+    )
+    assert scan.states == {"a": b'{"n": 2}', "b": b'{"n":3}'}
 
 
 async def an_older_epoch_is_refused_although_the_claim_is_compacted_away(package: Any) -> None:
@@ -100,15 +133,16 @@ async def commands_past_the_note_are_unpublished(package: Any) -> None:
 
 
 async def commands_are_published_again_in_the_order_of_their_records(package: Any) -> None:
-    commands: list[Any] = [["out", "YQ==", value, []] for value in ("MQ==", "Mg==", "Mw==")]
+    commands: list[Any] = [["out", "YQ==", value, []] for value in ("MQ==", "Mg==", "Mw==", "NA==")]
     scan = scan_of(
         package,
         (0, b"\x00claim", claim("x")),
         (1, b"a", account((0, "x"), commands=commands[:1])),
         (2, b"b", account((0, "x"), commands=commands[1:2])),
         (3, b"a", account((0, "x"), commands=[commands[0], commands[2]])),
+        (4, b"c", account((0, "x"), commands=commands[3:])),
     )
-    assert [command.value for command in scan.unpublished()] == [b"2", b"1", b"3"]
+    assert [command.value for command in scan.unpublished()] == [b"2", b"1", b"3", b"4"]
 
 
 async def what_cannot_be_decoded_is_refused(package: Any) -> None:
@@ -138,17 +172,23 @@ _MUTATIONS = [
     Mutation(
         "any record counts",
         "reader",
-        "            self.accounts[account_id(key)] =",
-        "            account_id(key) in self.accounts or self.accounts.__setitem__(account_id(key), "
-        "RecoveredAccount(offset, record)); _ =",
+        "                values[key], offsets[key] = value, record.offset\n",
+        "                values.setdefault(key, value), offsets.setdefault(key, record.offset)\n",
         the_newest_record_of_each_account_counts,
     ),
     Mutation(
-        "now is the last record's",
+        "only what is written as usual counts",
         "reader",
-        "self.now = max(self.now, record.now)",
-        "self.now = record.now",
-        the_newest_record_of_each_account_counts,
+        "            self._values[key], self._offsets[key] = value, offset\n",
+        "            self._values.setdefault(key, value), self._offsets.setdefault(key, offset)\n",
+        how_a_record_is_written_does_not_matter,
+    ),
+    Mutation(
+        "what is superseded may be of any epoch",
+        "reader",
+        "self.epoch, self._opening = Epoch(offset, record.epoch_id), None",
+        "self.epoch = Epoch(offset, record.epoch_id)",
+        a_superseded_record_of_an_older_epoch_is_refused_too,
     ),
     *(
         Mutation(
@@ -167,8 +207,8 @@ _MUTATIONS = [
     Mutation(
         "a claim begins no epoch",
         "reader",
-        "            self.epoch = Epoch(offset, record.epoch_id)\n",
-        "",
+        "self.epoch, self._opening = Epoch(offset, record.epoch_id), None",
+        "self._opening = None",
         an_older_epoch_after_a_claim_is_refused,
     ),
     Mutation(
@@ -188,15 +228,15 @@ _MUTATIONS = [
     Mutation(
         "the note is not read",
         "reader",
-        "if a.offset > self.published_up_to]",
-        "]",
+        "if record.commands and offset > self.published_up_to:",
+        "if record.commands:",
         commands_past_the_note_are_unpublished,
     ),
     Mutation(
         "any order",
         "reader",
-        "        late.sort(key=lambda account: account.offset)\n",
-        "",
+        "late = sorted(self._late, key=lambda found: found[0])",
+        "late = self._late",
         commands_are_published_again_in_the_order_of_their_records,
     ),
     Mutation(
