@@ -55,7 +55,7 @@ from monitor.watch.figures import HUGE, ROUNDING, TINY, figures
 from monitor.watch.slopes import leg_high, leg_low, slopes
 from monitor.watch.state import Floats
 
-__all__ = ["CLEAR", "WIDEST", "judge", "make_part", "share_of"]
+__all__ = ["CLEAR", "WIDEST", "follow_part", "judge", "make_part", "share_of"]
 
 WIDEST = 0.4
 """No interval is wider: a price that moved further always has its accounts looked at again."""
@@ -294,40 +294,18 @@ def _follow(work: Floats, columns: int, constraints: int) -> None:
 
 
 @compiled
-def make_part(
-    book: Floats,
-    part: int,
-    tables: Floats,
-    work: Floats,
-    columns: int,
-    constraints: int,
-    gross: float,
-    near: bool,
+def _bound(
+    book: Floats, part: int, tables: Floats, work: Floats, columns: int, constraints: int
 ) -> None:
-    """Make the box of a part that was just judged.
-
-    `BOX_*` and `DOWN`, `UP` get the box and where the bounds hold, `ALL_*` the narrowest of all parts; for
-    an account that is `near` a level `NEAR_*` what is followed of it (`monitor.watch.tracks`).
-    """
-    reach = _reach(work, constraints, gross) if near else 0.0
-    for c in range(columns):
-        work[on.DOWN, c] = work[on.UP, c] = reach
+    """Bound the slopes between `DOWN` and `UP`, and so what a fall and a rise use up of each budget."""
     slopes(book, part, tables, work, columns)
     for number in range(constraints):
         _uses(book, part, work, columns, number)
-    _wish(work, columns, constraints)
-    if near:
-        for c in range(columns):
-            work[on.BOX_DOWN, c] = min(work[on.BOX_DOWN, c], reach)
-            work[on.BOX_UP, c] = min(work[on.BOX_UP, c], reach)
-        _follow(work, columns, constraints)
-    else:
-        for c in range(columns):
-            work[on.DOWN, c] = _around(work[on.BOX_DOWN, c])
-            work[on.UP, c] = _around(work[on.BOX_UP, c])
-        slopes(book, part, tables, work, columns)
-        for number in range(constraints):
-            _uses(book, part, work, columns, number)
+
+
+@compiled
+def _join(work: Floats, columns: int, constraints: int) -> None:
+    """Scale the box to what is used up in it, and let all parts have the narrowest of theirs."""
     _scale(work, columns, CLEAR / max(_used(work, columns, constraints), 1.0))
     for c in range(columns):
         work[on.ALL_DOWN, c] = min(work[on.ALL_DOWN, c], work[on.BOX_DOWN, c])
@@ -338,3 +316,48 @@ def make_part(
             fall, rise = on.USE + 2 * number, on.USE + 2 * number + 1
             work[on.ALL_FALL, c] = max(work[on.ALL_FALL, c], work[fall, c])
             work[on.ALL_RISE, c] = max(work[on.ALL_RISE, c], work[rise, c])
+
+
+@compiled
+def make_part(
+    book: Floats, part: int, tables: Floats, work: Floats, columns: int, constraints: int
+) -> None:
+    """Make the box of a part that was just judged.
+
+    `BOX_*` and `DOWN`, `UP` get the box and where the bounds hold, `ALL_*` the narrowest of all parts.
+    """
+    for c in range(columns):
+        work[on.DOWN, c] = work[on.UP, c] = 0.0
+    _bound(book, part, tables, work, columns, constraints)
+    _wish(work, columns, constraints)
+    for c in range(columns):
+        work[on.DOWN, c] = _around(work[on.BOX_DOWN, c])
+        work[on.UP, c] = _around(work[on.BOX_UP, c])
+    _bound(book, part, tables, work, columns, constraints)
+    _join(work, columns, constraints)
+
+
+@compiled
+def follow_part(
+    book: Floats,
+    part: int,
+    tables: Floats,
+    work: Floats,
+    columns: int,
+    constraints: int,
+    gross: float,
+) -> None:
+    """Do the same for a part near a level: bounds around its prices, and `NEAR_*` what is followed of it.
+
+    `gross`: of everything that moves (`monitor.watch.tracks`).
+    """
+    reach = _reach(work, constraints, gross)
+    for c in range(columns):
+        work[on.DOWN, c] = work[on.UP, c] = reach
+    _bound(book, part, tables, work, columns, constraints)
+    _wish(work, columns, constraints)
+    for c in range(columns):
+        work[on.BOX_DOWN, c] = min(work[on.BOX_DOWN, c], reach)
+        work[on.BOX_UP, c] = min(work[on.BOX_UP, c], reach)
+    _follow(work, columns, constraints)
+    _join(work, columns, constraints)

@@ -6,11 +6,13 @@ tuple, which is the cheapest way in.
 
 from __future__ import annotations
 
+import numpy as np
+
 from monitor.watch import edges as tree
 from monitor.watch import layout as at
 from monitor.watch import scratch as on
 from monitor.watch import tracks
-from monitor.watch.box import CLEAR, judge, make_part, share_of
+from monitor.watch.box import CLEAR, follow_part, judge, make_part, share_of
 from monitor.watch.compiled import compiled
 from monitor.watch.state import (
     ALWAYS,
@@ -47,7 +49,6 @@ __all__ = [
     "UNSEEN",
     "UNSURE",
     "fence",
-    "refresh",
     "run",
     "survey",
     "tracked_interval",
@@ -132,8 +133,10 @@ def _make(
         calm = calm and tables[ladder + 3 + 2 * levels] <= zone <= tables[ladder + 4 + 2 * levels]
         if hasty and sure and not same and not calm:
             return sure, same, calm, first
-        if certain:
-            make_part(book, part, tables, work, columns, constraints, gross, near)
+        if certain and near:
+            follow_part(book, part, tables, work, columns, constraints, gross)
+        elif certain:
+            make_part(book, part, tables, work, columns, constraints)
         part += int(book[part + at.LENGTH])
     return sure, same, calm, first
 
@@ -229,7 +232,10 @@ def _guard(s: State, slot: int, record: int, near: bool, sure: bool) -> None:
 
 @compiled
 def _look(s: State, slot: int, why: int) -> int:
-    """Make an account's box at the present prices; say what came of it."""
+    """Make an account's box at the present prices; say what came of it.
+
+    Called with `np.int64` alone: for a constant, or another kind of whole number, all of it is compiled once more.
+    """
     book, rows = s.book, s.rows
     record, flags = s.slots[slot, OFFSET], s.slots[slot, FLAGS]
     if flags & GUARDED:
@@ -310,22 +316,6 @@ def survey(fields: Fields, slots: Numbers, why: int) -> None:
 
 
 @compiled
-def refresh(fields: Fields, first: int, count: int) -> None:
-    """Look again at tracked accounts, `count` numbers from `first` on, whom no tick concerned for long."""
-    s = State(*fields)
-    for number in range(first, min(first + count, s.pulse[tracks.USED])):
-        slot = int(s.tracked[number])  # one kind of whole number, or all is compiled twice
-        if slot < 0:
-            continue
-        record = s.slots[slot, OFFSET]
-        if s.pulse[tracks.TICKS] - s.book[record + at.HIT] < 4 * s.pulse[tracks.PATIENCE]:
-            continue
-        if _look(s, slot, TICK) != CLEARED:
-            tracks.leave(s, slot)
-            _fence(s.book, s.rows, s.edges, record, _EVERY)
-
-
-@compiled
 def _concerned(s: State, row: int, place: int, due: int) -> tuple[int, int, int]:
     """Look at those whom a row's price concerns, the first of `due` and from `place` on, as many as `found` has
     room for.
@@ -336,7 +326,7 @@ def _concerned(s: State, row: int, place: int, due: int) -> tuple[int, int, int]
     kept = looked = 0
     for number in range(min(due, len(s.found))):
         slot = s.due[number]
-        if _look(s, slot, TICK) != CLEARED:
+        if _look(s, slot, np.int64(TICK)) != CLEARED:
             s.found[kept] = slot
             kept += 1
     if due >= len(s.found):
@@ -352,7 +342,7 @@ def _concerned(s: State, row: int, place: int, due: int) -> tuple[int, int, int]
     )
     for number in range(looked, looked + count):
         slot = s.found[number]
-        if _look(s, slot, TICK) != CLEARED:
+        if _look(s, slot, np.int64(TICK)) != CLEARED:
             s.found[kept] = slot
             kept += 1
     return kept, looked + count, place

@@ -308,13 +308,21 @@ class Screen:
         self._use(edges=edges, owners=owners)
 
     def _refresh(self) -> None:
-        """Look through a part of the tracked accounts for those that need not be any more."""
+        """Look again at a part of the tracked accounts, at those whom no tick concerned for long."""
         self._since = 0
-        used = int(self.state.pulse[tracks.USED])
-        count = -(-used // _REFRESHES)
-        if count:
-            kernels.refresh(self._fields, self._next, count)
-            self._next = self._next + count if self._next + count < used else 0
+        state, first = self.state, self._next
+        used = int(state.pulse[tracks.USED])
+        self._next = first + -(-used // _REFRESHES)
+        tracked = state.tracked[first : min(self._next, used)]
+        if self._next >= used:
+            self._next = 0
+        slots = tracked[tracked >= 0]
+        hits = state.book[state.slots[slots, kernels.OFFSET] + layout.HIT]
+        idle = slots[state.pulse[tracks.TICKS] - hits >= 4 * state.pulse[tracks.PATIENCE]].tolist()
+        if idle:
+            for slot, answer in zip(idle, self.survey(idle, kernels.TICK), strict=True):
+                if answer != kernels.CLEARED:
+                    self.fence(slot, everything=True)
 
     def _grow_lists(self) -> None:
         """Give full lists of tracked accounts twice the room."""

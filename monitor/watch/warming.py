@@ -32,7 +32,6 @@ def warm() -> None:
     screen.run(np.array([[row, 1.0]]))
     screen.depending(["warm"])
     screen.fill(_nothing(slot, screen.shelf.place_ladder(_LADDER)), 1)
-    kernels.refresh(tuple(screen.state), 0, 1)
     screen.release(slot)
     warm_portfolio()
 

@@ -88,7 +88,6 @@ def test_after_warming_nothing_is_compiled_any_more() -> None:
         placing.grow,
         kernels.fence,
         kernels.survey,
-        kernels.refresh,
         kernels.run,
     ]
     before = [list(entry.signatures) for entry in entries]  # type: ignore[attr-defined]

@@ -145,6 +145,22 @@ def test_lists_grow_and_entries_that_move_up_are_found_again() -> None:
     assert found.looked >= len(left)
 
 
+def test_who_is_not_concerned_for_long_gets_a_box_again() -> None:
+    ref = load_reference(raw_reference())
+    boxed = Boxed(CASES["a long near the warning"], ref, price_book(ref))
+    boxed.stand(boxed.exact())
+    assert track(boxed)
+    screen, slot = boxed.engine.watch.screen, boxed.watched.slot
+    screen._refresh()
+    assert screen.flags(slot) & kernels.TRACKED
+    screen.state.pulse[tracks.PATIENCE] = 8
+    screen.state.pulse[tracks.TICKS] += 32
+    screen._refresh()
+    assert not screen.flags(slot) & kernels.TRACKED
+    low, high = screen.interval(slot, screen.rows[MARK])
+    assert 0.0 < low < screen.state.prices[screen.rows[MARK]] < high < np.inf
+
+
 def test_where_nothing_is_left_of_a_budget_every_tick_makes_it_due() -> None:
     entries = np.zeros((tracks.BLOCK, tracks.ENTRY))
     near = np.full((tracks.BLOCK, 2), (-np.inf, np.inf))
