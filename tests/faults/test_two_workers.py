@@ -26,8 +26,8 @@ from tests.support.processes import Command
 pytestmark = [pytest.mark.integration, pytest.mark.faults, pytest.mark.intake]
 
 ACCOUNTS = 400
-MARKET = SyntheticMarket(seed=3, seconds=90)
-READY_SECONDS = 60.0
+MARKET = SyntheticMarket(seed=3, seconds=60)
+READY_SECONDS = 120.0
 
 
 @pytest.fixture
