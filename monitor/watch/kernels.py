@@ -231,7 +231,7 @@ def _guard(s: State, slot: int, record: int, near: bool, sure: bool) -> None:
 
 
 @compiled
-def _look(s: State, slot: int, why: int) -> int:
+def _look(s: State, slot: int | np.int64, why: int | np.int64) -> int:
     """Make an account's box at the present prices; say what came of it.
 
     Called with `np.int64` alone: for a constant, or another kind of whole number, all of it is compiled once more.

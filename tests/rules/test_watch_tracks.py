@@ -148,7 +148,9 @@ def test_lists_grow_and_entries_that_move_up_are_found_again() -> None:
 def test_who_is_not_concerned_for_long_gets_a_box_again() -> None:
     ref = load_reference(raw_reference())
     boxed = Boxed(CASES["a long near the warning"], ref, price_book(ref))
-    boxed.stand(boxed.exact())
+    centre = boxed.exact()
+    assert centre is not None
+    boxed.stand(centre)
     assert track(boxed)
     screen, slot = boxed.engine.watch.screen, boxed.watched.slot
     screen._refresh()
