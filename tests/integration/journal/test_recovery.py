@@ -156,8 +156,8 @@ _MUTATIONS = [
     Mutation(
         "the first record of an account counts",
         "reader",
-        "                values[key], offsets[key] = value, record.offset\n",
-        "                values.setdefault(key, value), offsets.setdefault(key, record.offset)\n",
+        "                newest[key] = record\n",
+        "                newest.setdefault(key, record)\n",
         the_newest_state_of_every_account_is_found,
     ),
     Mutation(
@@ -184,7 +184,7 @@ _MUTATIONS = [
     Mutation(
         "the note is not read",
         "reader",
-        "if record.commands and offset > self.published_up_to:",
+        "if record.commands and raw.offset > self.published_up_to:",
         "if record.commands:",
         what_is_noted_as_published_is_not_published_again,
     ),
