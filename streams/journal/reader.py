@@ -47,29 +47,28 @@ class JournalScan:
     sources: dict[str, str] = field(default_factory=dict)
     now: int = 0
     records: int = 0
-    _values: dict[bytes, bytes] = field(default_factory=dict)
-    _offsets: dict[bytes, int] = field(default_factory=dict)
+    _newest: dict[bytes, RawRecord] = field(default_factory=dict)
     _opening: bytes | None = None
     """What accounts' records of the present epoch begin with, once one was met."""
     _late: list[tuple[int, tuple[CommandOut, ...]]] = field(default_factory=list)
 
     def feed(self, records: Iterable[RawRecord]) -> int:
         """Take the next records and count them; JournalRefused if no valid owner can have written one there."""
-        values, offsets, count = self._values, self._offsets, 0
-        opening = self._opening
+        newest, opening, count = self._newest, self._opening, 0
         for record in records:
             count += 1
             key, value = record.key, record.value
             if key and value and opening and value.startswith(opening):
-                values[key], offsets[key] = value, record.offset
+                newest[key] = record
             else:
-                self._take(record.offset, key, value)
+                self._take(record)
                 opening = self._opening
         self.records += count
         return count
 
-    def _take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
-        record = decode_record(offset, key, value)
+    def _take(self, raw: RawRecord) -> None:
+        offset, key = raw.offset, raw.key
+        record = decode_record(offset, key, raw.value)
         if isinstance(record, Claim):
             self.epoch, self._opening = Epoch(offset, record.epoch_id), None
             self.claim = record
@@ -79,8 +78,8 @@ class JournalScan:
             self.published_up_to = max(self.published_up_to, record.up_to)
         elif isinstance(record, Sources):
             self.sources = record.topics
-        elif key and value:
-            self._values[key], self._offsets[key] = value, offset
+        elif key:
+            self._newest[key] = raw
             self._opening = opening_of(record)
 
     def _follow(self, offset: int, epoch: Epoch) -> None:
@@ -100,17 +99,16 @@ class JournalScan:
 
         Raises UndecodableRecord.
         """
-        values = self._values
-        for _ in range(min(most, len(values))):
-            key, value = values.popitem()
-            offset = self._offsets.pop(key)
-            record = decode_record(offset, key, value)
+        newest = self._newest
+        for _ in range(min(most, len(newest))):
+            key, raw = newest.popitem()
+            record = decode_record(raw.offset, key, raw.value)
             if isinstance(record, AccountRecord):
                 self.states[account_id(key)] = bytes(record.state)
                 self.now = max(self.now, record.now)
-                if record.commands and offset > self.published_up_to:
-                    self._late.append((offset, record.commands))
-        return bool(values)
+                if record.commands and raw.offset > self.published_up_to:
+                    self._late.append((raw.offset, record.commands))
+        return bool(newest)
 
     def unpublished(self) -> list[CommandOut]:
         """Return the commands past `published_up_to`, in the order of their records, once all is decoded."""

@@ -206,8 +206,8 @@ _MUTATIONS = [
     Mutation(
         "what cannot be decoded is passed over",
         "reader",
-        "bytes | None) -> None:\n        record = decode_record(offset, key, value)\n",
-        "bytes | None) -> None:\n        try:\n            record = decode_record(offset, key, value)\n"
+        "        record = decode_record(offset, key, raw.value)\n",
+        "        try:\n            record = decode_record(offset, key, raw.value)\n"
         "        except JournalRefused:\n            return\n",
         an_undecodable_record_is_not_armed_over,
     ),

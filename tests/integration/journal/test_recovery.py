@@ -156,8 +156,8 @@ _MUTATIONS = [
     Mutation(
         "the first record of an account counts",
         "reader",
-        "                values[key], offsets[key] = value, record.offset\n",
-        "                values.setdefault(key, value), offsets.setdefault(key, record.offset)\n",
+        "                newest[key] = record\n",
+        "                newest.setdefault(key, record)\n",
         the_newest_state_of_every_account_is_found,
     ),
     Mutation(
@@ -184,7 +184,7 @@ _MUTATIONS = [
     Mutation(
         "the note is not read",
         "reader",
-        "if record.commands and offset > self.published_up_to:",
+        "if record.commands and raw.offset > self.published_up_to:",
         "if record.commands:",
         what_is_noted_as_published_is_not_published_again,
     ),
@@ -232,6 +232,28 @@ async def test_recovery(scenario: Any, world: World) -> None:
 @parametrize(_MUTATIONS)
 async def test_fails_without_the_rule(mutation: Mutation, world: World) -> None:
     await must_fail(mutation, lambda package: dataclasses.replace(world, package=package))
+
+
+async def test_a_journal_larger_than_a_fetch_is_read_whole(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.journal.fetching._FETCH_BYTES", 1_000)
+    async with world.worker() as first:
+        for offset in range(60):
+            first.fold(Event(offset, f"a{offset % 7}"))
+            await first.writer.flush(5)
+    async with world.worker("w2") as second:
+        assert second.counters.counts == {f"a{n}": 60 // 7 + (n < 60 % 7) for n in range(7)}
+        assert second.recovery.records_read > 60
+
+
+async def test_a_partition_that_ends_before_the_claim_is_lost(world: World) -> None:
+    async with world.worker() as first:
+        first.fold(Event(0, "a"))
+        await first.writer.flush(5)
+    settings = dataclasses.replace(first.settings, read_stall=1.0)
+    with pytest.raises(world.package.JournalLost, match="nothing to read for 1 s"):
+        await world.package.read_partition(settings, 0, first.writer.last_offset + 5)
 
 
 @pytest.mark.timeout(90)

@@ -172,15 +172,15 @@ _MUTATIONS = [
     Mutation(
         "any record counts",
         "reader",
-        "                values[key], offsets[key] = value, record.offset\n",
-        "                values.setdefault(key, value), offsets.setdefault(key, record.offset)\n",
+        "                newest[key] = record\n",
+        "                newest.setdefault(key, record)\n",
         the_newest_record_of_each_account_counts,
     ),
     Mutation(
         "only what is written as usual counts",
         "reader",
-        "            self._values[key], self._offsets[key] = value, offset\n",
-        "            self._values.setdefault(key, value), self._offsets.setdefault(key, offset)\n",
+        "            self._newest[key] = raw\n",
+        "            self._newest.setdefault(key, raw)\n",
         how_a_record_is_written_does_not_matter,
     ),
     Mutation(
@@ -228,7 +228,7 @@ _MUTATIONS = [
     Mutation(
         "the note is not read",
         "reader",
-        "if record.commands and offset > self.published_up_to:",
+        "if record.commands and raw.offset > self.published_up_to:",
         "if record.commands:",
         commands_past_the_note_are_unpublished,
     ),
