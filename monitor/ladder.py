@@ -80,9 +80,7 @@ class Ladders:
                 levels.add(policy.level("liquidation_exit", mode))
             if not episode.bankrupt:
                 levels.add(ZERO)  # ES-7
-        # Under another policy the warning may be a level that was not used yet.
-        used = episode.lowest_level is not None and episode.lowest_level <= warning
-        warned = episode.open and episode.entered and used and warning not in levels
+        warned = episode.open and episode.entered and warning not in levels
         rising = tuple(sorted({*levels, warning}))
         bands: list[Band] = []
         for zone in range(len(rising) + 1):

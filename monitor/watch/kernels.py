@@ -231,10 +231,10 @@ def _guard(s: State, slot: int, record: int, near: bool, sure: bool) -> None:
 
 
 @compiled
-def _look(s: State, slot: int | np.int64, why: int | np.int64) -> int:
+def _look(s: State, slot: int, why: int | np.int64) -> int:
     """Make an account's box at the present prices; say what came of it.
 
-    Called with `np.int64` alone: for a constant, or another kind of whole number, all of it is compiled once more.
+    `why` is no constant, for which all of it would be compiled once more.
     """
     book, rows = s.book, s.rows
     record, flags = s.slots[slot, OFFSET], s.slots[slot, FLAGS]

@@ -461,13 +461,15 @@ def test_es_3_h_9_a_new_owner_decides_exactly_only_where_a_warning_that_stands_i
     assert heir.tick(MARK, "58000") != []  # it is guarded
 
 
-def test_es_3_a_warning_level_that_a_new_policy_brings_is_said_at_its_tick() -> None:
+def test_es_3_a_warning_level_that_a_new_policy_lowers_is_no_step_down() -> None:
     desk = Desk({"a": long("8200")})
     desk.tick(MARK, "59980")
     desk.engine.use(reference({"interest_booking": "exchange", "warning": "2.9"}))
     assert desk.examine("reference") == []
     assert desk.tick(MARK, "59970") == []  # 7,900 / 2,698.65 is 2.93
-    assert desk.tick(MARK, "59955") == ["a warning worsened"]
+    assert desk.tick(MARK, "59955") == []  # 2.88
+    assert desk.band("a") == "warning"
+    assert desk.tick(MARK, "59715") == ["a warning worsened"]  # 2
 
 
 def test_es_6_a_new_owner_decides_exactly_while_anything_is_pending() -> None:
