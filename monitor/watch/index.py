@@ -15,6 +15,7 @@ from monitor.watch.census import Census
 from monitor.watch.exposures import Form
 from monitor.watch.form import FormCompiler
 from monitor.watch.guard import Guard
+from monitor.watch.hearing import Hearing
 from monitor.watch.screen import Found, Screen
 from monitor.watch.sheet import Levels, Sheets
 from monitor.watch.standing import IsolatedStanding, Standing
@@ -114,6 +115,7 @@ class Watch:
     def __init__(self, guard: Guard | None = None) -> None:
         self.screen = Screen()
         self.guard = guard
+        self.hearing = Hearing(guard, self.screen) if guard is not None else None
         self.watched: dict[str, Watched] = {}
         self._by_slot: list[Watched | None] = []
         self._unpriced: set[str] = set()

@@ -12,7 +12,7 @@ from typing import Any
 from monitor.watch.compiled import compiled
 from monitor.watch.portfolio.black import MOST, NOISE, black, density
 
-__all__ = ["bound_marks", "imply", "still_in", "widen"]
+__all__ = ["bound_marks", "imply", "marks_within", "still_in", "widen"]
 
 _TURNS = 12
 _DULL = 1e5
@@ -163,3 +163,31 @@ def still_in(
             price = mark_hi[n] * roof if in_coin[n] else mark_hi[n]
             found = black(calls[n], roof, strike, high) - price >= noise * (roof + strike)
         held[n] = found
+
+
+@compiled
+def marks_within(
+    calls: Any,
+    in_coin: Any,
+    forward_lo: Any,
+    forward_hi: Any,
+    strikes: Any,
+    deviations: Any,
+    least: Any,
+    most: Any,
+) -> None:
+    """Write between which marks the implied deviation is in its bounds wherever the forward is in its own.
+
+    As `still_in` tells, with its noise; there may be none. Units are those of `still_in`.
+    """
+    for n in range(len(calls)):
+        floor = forward_hi[n] if calls[n] else forward_lo[n]
+        roof = forward_lo[n] if calls[n] else forward_hi[n]
+        low, high, strike = deviations[n, 0], deviations[n, 1], strikes[n]
+        least[n], most[n] = 0.0, math.inf
+        if low > 0.0:
+            worth = black(calls[n], floor, strike, low) + NOISE * (floor + strike)
+            least[n] = worth / floor if in_coin[n] else worth
+        if high < MOST:
+            worth = black(calls[n], roof, strike, high) - NOISE * (roof + strike)
+            most[n] = worth / roof if in_coin[n] else worth

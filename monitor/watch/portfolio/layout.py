@@ -92,7 +92,9 @@ UNITS_END: Final = 5
 AUTO_BORROW: Final = 6
 CANCELLABLE: Final = 7
 LEVELS: Final = 8
-ACCOUNT: Final = 9
+ROWS_BEGIN: Final = 9
+ROWS_END: Final = 10
+ACCOUNT: Final = 11
 
 SPOT_TAKER: Final = 0
 DERIVATIVE_TAKER: Final = 1

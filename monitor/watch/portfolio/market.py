@@ -19,6 +19,7 @@ __all__ = ["Market"]
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
+Moments = NDArray[np.int64]
 _QUOTES = {"USDT": 0, "USDC": 1}
 
 
@@ -35,7 +36,7 @@ class Market:
         """How often something known came to be priced through other rows (PX-2, MM-3)."""
         self.rows: dict[str, int] = {"": 0}
         self.prices = np.ones(1)
-        self.stamps: list[int] = [0]
+        self.stamps = np.zeros(1, dtype=np.int64)
         self.currencies: dict[str, int] = {"USD": 0}
         self.routes = np.zeros((1, 2), dtype=np.intp)
         """Currency → its rows."""
@@ -64,6 +65,12 @@ class Market:
         """Rows that an underlying is priced by: moments go by them."""
         self.quotes: set[int] = set()
         """Rows of quote currencies alone."""
+        self.units: dict[int, list[int]] = {}
+        """Row → underlyings that are priced by it."""
+        self.bears = np.zeros(1, dtype=np.bool_)
+        """By row: whether options are on it, or quoted by it."""
+        self.row_table = np.zeros((0, 8), dtype=np.intp)
+        """Contract → its mark, then every other row that it goes by; 0 where there are fewer."""
         self.parameters: dict[int, Parameters] = {}
         self.of: list[list[int]] = []
         """Underlying → its contracts."""
@@ -72,10 +79,11 @@ class Market:
         """Return the row of a price key, which has a price."""
         found = self.rows.get(key)
         if found is None:
-            found = self.rows[key] = len(self.stamps)
+            found = self.rows[key] = len(self.prices)
             tick = self.book.prices[key]
             self.prices = np.append(self.prices, float(tick.price))
-            self.stamps.append(tick.ts)
+            self.stamps = np.append(self.stamps, tick.ts)
+            self.bears = np.append(self.bears, False)
         return found
 
     def take(self, key: str) -> int | None:
@@ -85,6 +93,11 @@ class Market:
             tick = self.book.prices[key]
             self.prices[row], self.stamps[row] = float(tick.price), tick.ts
         return row
+
+    def follow(self, rows: Places, prices: Floats, stamps: Moments) -> None:
+        """Read prices, the last of each row, that were accepted; those of row 0 are nobody's."""
+        self.prices[rows], self.stamps[rows] = prices, stamps
+        self.prices[0], self.stamps[0] = 1.0, 0
 
     def currency(self, name: str) -> int:
         """Return a currency's place, at the route it has now."""
@@ -161,6 +174,16 @@ class Market:
         self.of_coin = self.rows_of(self.coins)
         self.quotes = self.rows_of(self.places[:, 2].tolist()) - self.of_coin
         self.touched = {row: np.array(sorted(numbers)) for row, numbers in touched.items()}
+        self.units = {}
+        for under, coin in enumerate(self.coins):
+            for row in self.rows_of((coin,)):
+                self.units.setdefault(row, []).append(under)
+        places, coins = self.places, np.array(self.coins, dtype=np.intp)
+        currencies = coins[places[:, 0]], places[:, 2], places[:, 4]
+        routes = [self.routes[chosen] for chosen in currencies]
+        self.row_table = np.column_stack([places[:, 1], places[:, 3], *routes])
+        self.bears[:] = False
+        self.bears[self.row_table[self.options, 1:]] = True
 
     def rows_of(self, currencies: Iterable[int]) -> set[int]:
         """Return the rows that currencies are priced by."""
@@ -191,11 +214,13 @@ class Market:
 
     def moment(self, under: int) -> int:
         """Return the time that a unit is looked at, as `moment_of` does (epoch ms)."""
-        return max(self.stamps[row] for row in self.rows_of((self.coins[under],)))
+        first, second = self.routes[self.coins[under]].tolist()
+        return int(max(self.stamps[first], self.stamps[second]))
 
     def moments(self) -> Floats:
         """Return the time that every unit is looked at."""
-        return np.array([self.moment(under) for under in range(len(self.coins))], dtype=float)
+        found: Floats = self.stamps[self.routes[self.coins]].max(axis=1).astype(float)
+        return found
 
     def name(self, under: int) -> str:
         """Return an underlying's name."""

@@ -47,7 +47,13 @@ from monitor.options.implied import MOST_DEVIATION
 from monitor.options.time_value import deviation_of, time_value
 from monitor.watch.portfolio.black import NOISE
 from monitor.watch.portfolio.contracts import inverse_rows, linear_rows
-from monitor.watch.portfolio.deviations import bound_marks, imply, still_in, widen
+from monitor.watch.portfolio.deviations import (
+    bound_marks,
+    imply,
+    marks_within,
+    still_in,
+    widen,
+)
 from monitor.watch.portfolio.layout import (
     BASIS_HI,
     BASIS_LO,
@@ -74,12 +80,16 @@ from monitor.watch.portfolio.parameters import (
     next_set,
 )
 
-__all__ = ["Ring", "Width"]
+__all__ = ["FOREVER", "Ring", "Width"]
 
 Floats = NDArray[np.float64]
+Moments = NDArray[np.int64]
+_NOBODY = np.zeros(0, dtype=np.intp)
+FOREVER = 1 << 62
+"""No moment comes after it."""
 
-_CALM = 0.125
-"""Of the cell's width: how far a price may move until options are looked at again."""
+_GATES = (0.25, 0.06, 0.015, 0.004, 0.0)
+"""Of the cell's width: how far prices may move until options are looked at again, as far as these let them."""
 _QUOTE = 0.125
 """What contracts are quoted in stands still beside what they are on."""
 _MARK = 0.25
@@ -98,17 +108,22 @@ class Width:
 
 
 class Ring:
-    """One cell; what has left it is made again around the present prices when it is wanted."""
+    """One cell, made around the prices at which it is wanted.
+
+    Only rows that are `followed` are kept up to date: nobody who stands here depends on any other, and
+    what has gone by there is seen to when somebody comes (`renew`).
+    """
 
     def __init__(self, market: Market, width: Width) -> None:
         self.market, self.width = market, width
         self.lo, self.hi = np.ones(1), np.ones(1)
         """By row: the cell."""
-        self.safe_lo, self.safe_hi = np.ones(1), np.ones(1)
-        """By row, in the cell: while all prices are in these, the options not `narrow` are in theirs."""
-        self.narrow: set[int] = set()
+        self.gate_lo, self.gate_hi = np.ones(1), np.ones(1)
+        """By row, in the cell: while all prices are in these, so are the deviations of all options followed."""
+        self.followed = np.zeros(1, dtype=np.bool_)
+        """By row; more than those of the present members where some have gone."""
         self.table = np.zeros((0, CONTRACT))
-        self.known = np.zeros(0, dtype=bool)
+        self.known = np.zeros(0, dtype=np.bool_)
         self.deviation = np.zeros((0, 2))
         self.buckets = np.zeros((0, BUCKET))
         self.bucket_until = np.zeros(0, dtype=np.int64)
@@ -119,69 +134,152 @@ class Ring:
         self.scales = np.zeros((0, BUCKETS, 2))
         self.hedges = np.zeros((0, PAIRS, BUCKETS, 2))
         self._slopes = np.zeros((2, 10))
-        self.until: list[int] = []
+        self.until = np.zeros(0, dtype=np.int64)
         """By underlying, as are these: the last moment of the span; -1: not known."""
 
     def values(self) -> tuple[Floats, Floats]:
         """Return what every currency may be worth in USD."""
         return self.market.values(self.lo), self.market.values(self.hi)
 
+    def narrow(self, low: Floats, high: Floats, until: Moments) -> None:
+        """Narrow intervals of prices, and last moments, by row to what leaves no cell of those who stand here."""
+        np.maximum(low, self.gate_lo, out=low, where=self.followed)
+        np.minimum(high, self.gate_hi, out=high, where=self.followed)
+        spans = np.where(self.until < 0, FOREVER, self.until)
+        for rows in self.market.routes[self.market.coins].T:
+            np.minimum.at(until, rows, np.where(self.followed[rows], spans, FOREVER))
+
     # -- prices -------------------------------------------------------------------------------
 
     def left_by(self, row: int) -> set[int]:
-        """Take a row's present price; return the rows whose accounts are to be looked at again."""
-        self.grow()
-        market, price = self.market, float(self.market.prices[row])
-        touched = market.touched.get(row)
+        """Take a followed row's present price; return the rows whose accounts are to be looked at again."""
+        market, price = self.market, self.market.prices[row]
         if not self.lo[row] <= price <= self.hi[row]:
-            self._centre(row)
-            if touched is not None:
-                self.known[touched] = False
-            self._forget_moments(row, late_only=False)
+            self._leave(row)
             return {row}
-        if row in market.of_coin and self._forget_moments(row, late_only=True):
+        if self._forget_late(row):
             return {row}
-        if touched is None or not self.width.price:
-            return (
-                set()
-            )  # at a point no option's deviation may move at all: its mark's row has told
-        if self.safe_lo[row] <= price <= self.safe_hi[row]:
-            if not self.narrow:
-                return set()
-            chosen = np.array([n for n in touched.tolist() if n in self.narrow], dtype=np.intp)
-        else:
-            self._calm(row)
-            chosen = touched[market.options[touched]]
-        chosen = chosen[self.known[chosen]]
-        return self._verify(chosen) if len(chosen) else set()
+        if self.gate_lo[row] <= price <= self.gate_hi[row]:
+            return set()
+        chosen = market.touched.get(row, _NOBODY)
+        chosen = chosen[market.options[chosen] & self.known[chosen]]
+        chosen = chosen[self.followed[market.places[chosen, 1]]]
+        if not len(chosen):
+            self.gate_lo[row], self.gate_hi[row] = self.lo[row], self.hi[row]
+            return set()
+        if row not in market.marks:
+            self._set_gates(np.array([row]), _GATES[0])
+        return self._verify(chosen)
 
-    def _calm(self, row: int) -> None:
-        """Take an interval in which a price needs no second look while nobody else leaves his."""
-        price, width = self.market.prices[row], self.width.price * _CALM
-        self.safe_lo[row], self.safe_hi[row] = price * (1.0 - width), price * (1.0 + width)
+    def renew(self, rows: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> None:
+        """See to what has gone by in rows, and of the contracts wanted, that nobody followed."""
+        market = self.market
+        stale = rows & ~self.followed
+        chosen = np.flatnonzero(stale)
+        if not len(chosen):
+            return
+        prices = market.prices[chosen]
+        left = (prices < self.lo[chosen]) | (prices > self.hi[chosen])
+        for row in chosen[left].tolist():
+            self._leave(row)
+        self._set_gates(chosen[~left], _GATES[0])
+        for row in chosen[~left].tolist():
+            self._forget_late(row)
+        asked = np.flatnonzero(wanted & self.known & market.options)
+        asked = asked[stale[market.row_table[asked]].any(axis=1)]
+        if len(asked) and self.width.price:
+            self._verify(asked)
+
+    def _leave(self, row: int) -> None:
+        """Begin anew around a price that has left its part of the cell."""
+        market = self.market
+        self._centre(row)
+        touched = market.touched.get(row)
+        if touched is not None:
+            self.known[touched] = False
+        for under in market.units.get(row, ()):
+            self._forget_span(under)
+
+    def _forget_late(self, row: int) -> bool:
+        """Forget the units on the coin that `row` prices whose time is over; say whether there are any."""
+        market, forgotten = self.market, False
+        for under in market.units.get(row, ()):
+            if 0 <= self.until[under] < market.moment(under):
+                self._forget_span(under)
+                forgotten = True
+        return forgotten
+
+    def _forget_span(self, under: int) -> None:
+        self.until[under] = -1
+        self.known[self.market.of[under]] = False
+
+    def _set_gates(self, rows: Places, share: float) -> None:
+        """Give rows gates around their present prices: their parts of the cell where no option goes by them."""
+        market = self.market
+        prices = market.prices[rows]
+        width = np.where(market.bears[rows], self.width.price * share, np.inf)
+        self.gate_lo[rows] = np.maximum(self.lo[rows], prices * (1.0 - width))
+        self.gate_hi[rows] = np.minimum(self.hi[rows], prices * (1.0 + width))
+
+    def _narrow_gates(self, options: Places, share: float) -> None:
+        """Narrow the gates of all prices that options go by, but their own marks."""
+        rows = np.unique(self.market.row_table[options, 1:])
+        prices, width = self.market.prices[rows], self.width.price * share
+        self.gate_lo[rows] = np.maximum(self.gate_lo[rows], prices * (1.0 - width))
+        self.gate_hi[rows] = np.minimum(self.gate_hi[rows], prices * (1.0 + width))
 
     def _verify(self, chosen: Places) -> set[int]:
-        """Say whose deviations are in their cells, wherever all prices are in their calm intervals.
+        """Find gates in which options' deviations stay in their cells; return the marks of those that left.
 
-        Those that only the present prices prove are looked at with every tick of theirs.
+        Forward, index and quote move in theirs: the wider these, the narrower is the mark's.
         """
-        held = self._hold(chosen, self.safe_lo, self.safe_hi, NOISE)
-        self.narrow.difference_update(chosen[held].tolist())
-        chosen = chosen[~held]
+        chosen = chosen[~self._gate_marks(chosen)]
         if not len(chosen):
             return set()
-        prices = self.market.prices
+        market, prices = self.market, self.market.prices
         held = self._hold(chosen, prices, prices, NOISE)
         perhaps = ~held & self._hold(chosen, prices, prices, -NOISE)
-        now = self.market.moments()[self.market.places[chosen, 0]]
-        held |= self.market.expiries[chosen] <= now
         for place in np.flatnonzero(perhaps).tolist():
             held[place] = self._holds_exactly(int(chosen[place]))
-        self.narrow.update(chosen[held].tolist())
         gone = chosen[~held]
-        self.narrow.difference_update(gone.tolist())
         self.known[gone] = False
-        return {int(mark) for mark in self.market.places[gone, 1]}
+        chosen = chosen[held]
+        for share in _GATES[1:]:
+            if not len(chosen):
+                break
+            self._narrow_gates(chosen, share)
+            chosen = chosen[~self._gate_marks(chosen)]
+        marks = market.places[chosen, 1]  # only decimals tell, and of these prices alone
+        self.gate_lo[marks] = self.gate_hi[marks] = prices[marks]
+        return {int(mark) for mark in market.places[gone, 1]}
+
+    def _gate_marks(self, chosen: Places) -> NDArray[np.bool_]:
+        """Give marks gates as far as other prices' gates let them; say whose present marks are in these."""
+        market, low, high = self.market, self.gate_lo, self.gate_hi
+        lows, highs = market.values(low), market.values(high)
+        least, most = np.empty(len(chosen)), np.empty(len(chosen))
+        marks_within(
+            market.calls[chosen],
+            market.in_coin[chosen],
+            market.quoted(low, lows, highs, chosen),
+            market.quoted(high, highs, lows, chosen),
+            market.strikes[chosen],
+            self.deviation[chosen],
+            least,
+            most,
+        )
+        most[self._expired(chosen)] = np.inf
+        rows = market.places[chosen, 1]
+        least, most = np.maximum(least, self.lo[rows]), np.minimum(most, self.hi[rows])
+        held: NDArray[np.bool_] = (least <= market.prices[rows]) & (market.prices[rows] <= most)
+        self.gate_lo[rows[held]], self.gate_hi[rows[held]] = least[held], most[held]
+        return held
+
+    def _expired(self, chosen: Places) -> NDArray[np.bool_]:
+        market = self.market
+        moments = market.moments()[market.places[chosen, 0]]
+        past: NDArray[np.bool_] = market.expiries[chosen] <= moments
+        return past
 
     def _hold(self, chosen: Places, low: Floats, high: Floats, noise: float) -> NDArray[np.bool_]:
         market = self.market
@@ -211,22 +309,10 @@ class Ring:
             return True
         return excess <= float(time_value(forward, strike, high)) * (1.0 - _ROUNDING)
 
-    def _forget_moments(self, row: int, *, late_only: bool) -> bool:
-        """Forget the units on the coin that `row` prices, if their time is over or its cell was left."""
-        market, forgotten = self.market, False
-        for under, coin in enumerate(market.coins):
-            if row not in market.routes[coin] or self.until[under] < 0:
-                continue
-            if not late_only or market.moment(under) > self.until[under]:
-                self.until[under] = -1
-                self.known[market.of[under]] = False
-                forgotten = True
-        return forgotten
-
     def forget(self) -> None:
         """Make everything anew."""
         self.known[:] = False
-        self.until = [-1] * len(self.until)
+        self.until[:] = -1
         self.bucket_set[:] = 0
         for row in range(1, len(self.lo)):
             self._centre(row)
@@ -236,9 +322,16 @@ class Ring:
     def grow(self) -> None:
         """Make room for what the market has got since."""
         market = self.market
-        for row in range(len(self.lo), len(market.prices)):
-            self.lo, self.hi = np.append(self.lo, 1.0), np.append(self.hi, 1.0)
-            self.safe_lo, self.safe_hi = np.append(self.safe_lo, 1.0), np.append(self.safe_hi, 1.0)
+        first, count = len(self.lo), len(market.prices)
+        if count > first:
+            more = np.ones(count - first)
+            self.lo, self.hi = np.append(self.lo, more), np.append(self.hi, more)
+            self.gate_lo, self.gate_hi = (
+                np.append(self.gate_lo, more),
+                np.append(self.gate_hi, more),
+            )
+            self.followed = np.append(self.followed, np.zeros(count - first, dtype=np.bool_))
+        for row in range(first, count):
             self._centre(row)
         more = len(market.instruments) - len(self.known)
         if more:
@@ -254,7 +347,7 @@ class Ring:
             self.shares = np.concatenate([self.shares, np.zeros((more, BUCKETS, BUCKETS))])
             self.scales = np.concatenate([self.scales, np.zeros((more, BUCKETS, 2))])
             self.hedges = np.concatenate([self.hedges, np.zeros((more, PAIRS, BUCKETS, 2))])
-            self.until += [-1] * more
+            self.until = np.append(self.until, np.full(more, -1, dtype=np.int64))
 
     def _centre(self, row: int) -> None:
         price, width = self.market.prices[row], self.width.price
@@ -263,7 +356,7 @@ class Ring:
         elif row in self.market.quotes:
             width *= _QUOTE
         self.lo[row], self.hi[row] = price * (1.0 - width), price * (1.0 + width)
-        self._calm(row)
+        self._set_gates(np.array([row]), _GATES[0])
 
     def ensure(self, wanted: NDArray[np.bool_]) -> None:
         """Make the cells of the contracts wanted that are not known. Their units must have a grid."""
@@ -306,6 +399,9 @@ class Ring:
             self._make_options(under, options, parameters, lows, highs)
         self._date(under, chosen, parameters)
         self.known[chosen] = True
+        if len(options) and self.width.price:
+            self._narrow_gates(options, _GATES[0])
+            self._verify(options)
 
     def _peg(self, under: int, parameters: Parameters, lows: Floats, highs: Floats) -> None:
         """MR9: look its slices up for where the pegs may be."""
@@ -367,7 +463,6 @@ class Ring:
             price = market.prices[row]
             self.lo[row] = price * (1.0 - self.width.price)
             self.hi[row] = price * (1.0 + self.width.price)
-            self._calm(row)
         for row in marks[~loose].tolist():
             self._centre(row)
         quotes = market.places[chosen, 2]
@@ -411,7 +506,6 @@ class Ring:
         )
         self.table[chosen] = rows
         self.table[chosen, TENOR], self.table[chosen, TERM] = buckets[:, 5], buckets[:, 6]
-        self.narrow.update(chosen.tolist())
 
     def _buckets(self, under: int, chosen: Places, parameters: Parameters) -> Floats:
         """Find the buckets of options; the span of moments ends where one leaves its own."""
