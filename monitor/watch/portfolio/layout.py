@@ -59,6 +59,9 @@ F_GAIN: Final = S_GAIN + MOVES
 """The same in its forward, where that is not the index."""
 CONTRACT: Final = F_GAIN + MOVES
 
+GOES_BY: Final = 6
+"""Rows of a contract (`Market.row_table`) that the deviation goes by which its mark implies."""
+
 # -- one underlying --------------------------------------------------------------------------------
 
 BUCKETS: Final = 8

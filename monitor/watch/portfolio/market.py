@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,26 @@ from monitor.reference import Reference
 from monitor.schema.reference import Instrument
 from monitor.watch.portfolio.parameters import Parameters
 
-__all__ = ["Market"]
+__all__ = ["Market", "Terms"]
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
 Moments = NDArray[np.int64]
 _QUOTES = {"USDT": 0, "USDC": 1}
+
+
+class Terms(NamedTuple):
+    """What compiled loops read of contracts, by number, and of currencies; as of `Market`."""
+
+    calls: NDArray[np.bool_]
+    in_coin: NDArray[np.bool_]
+    inverse: NDArray[np.bool_]
+    swaps: NDArray[np.bool_]
+    legs: NDArray[np.int64]
+    strikes: Floats
+    expiries: Floats
+    places: Places
+    routes: Places
 
 
 class Market:
@@ -67,10 +82,11 @@ class Market:
         """Rows of quote currencies alone."""
         self.units: dict[int, list[int]] = {}
         """Row → underlyings that are priced by it."""
-        self.bears = np.zeros(1, dtype=np.bool_)
-        """By row: whether options are on it, or quoted by it."""
+        self.marks_of: list[list[int]] = []
+        """Underlying → rows of its contracts' marks."""
         self.row_table = np.zeros((0, 8), dtype=np.intp)
-        """Contract → its mark, then every other row that it goes by; 0 where there are fewer."""
+        """Contract → its mark, forward, and the rows of quote, of what the forward is in, and of the coin."""
+        self._terms: Terms | None = None
         self.parameters: dict[int, Parameters] = {}
         self.of: list[list[int]] = []
         """Underlying → its contracts."""
@@ -83,7 +99,6 @@ class Market:
             tick = self.book.prices[key]
             self.prices = np.append(self.prices, float(tick.price))
             self.stamps = np.append(self.stamps, tick.ts)
-            self.bears = np.append(self.bears, False)
         return found
 
     def take(self, key: str) -> int | None:
@@ -109,6 +124,7 @@ class Market:
         if found is None:
             found = self.currencies[name] = len(self.routes)
             self.routes = np.vstack([self.routes, np.array([rows])])
+            self._terms = None
         elif tuple(self.routes[found]) != rows:
             self.routes[found] = rows
             self.changes += 1
@@ -167,6 +183,7 @@ class Market:
         self.swaps = np.append(self.swaps, instrument.kind == "swap")
 
     def _touch_again(self) -> None:
+        self._terms = None
         touched: dict[int, set[int]] = {}
         for number in range(len(self.instruments)):
             for row in self.rows_of_contract(number):
@@ -179,11 +196,11 @@ class Market:
             for row in self.rows_of((coin,)):
                 self.units.setdefault(row, []).append(under)
         places, coins = self.places, np.array(self.coins, dtype=np.intp)
-        currencies = coins[places[:, 0]], places[:, 2], places[:, 4]
+        currencies = places[:, 2], places[:, 4], coins[places[:, 0]]
         routes = [self.routes[chosen] for chosen in currencies]
         self.row_table = np.column_stack([places[:, 1], places[:, 3], *routes])
-        self.bears[:] = False
-        self.bears[self.row_table[self.options, 1:]] = True
+        marks = [np.unique(self.row_table[numbers, :2]).tolist() for numbers in self.of]
+        self.marks_of = [[row for row in rows if row] for rows in marks]
 
     def rows_of(self, currencies: Iterable[int]) -> set[int]:
         """Return the rows that currencies are priced by."""
@@ -242,15 +259,19 @@ class Market:
         found: Floats = rows[self.routes[:, 0]] * rows[self.routes[:, 1]]
         return found
 
-    def forwards(self, rows: Floats, values: Floats, chosen: Places) -> Floats:
-        """Return the forwards of contracts in USD, given all rows and currencies."""
-        found: Floats = rows[self.places[chosen, 3]] * values[self.places[chosen, 4]]
-        return found
-
-    def quoted(self, rows: Floats, values: Floats, quotes: Floats, chosen: Places) -> Floats:
-        """Return forwards in the contracts' quote currencies, worth `quotes`."""
-        places = self.places[chosen]
-        same = places[:, 4] == places[:, 2]
-        usd = rows[places[:, 3]] * values[places[:, 4]]
-        found: Floats = np.where(same, rows[places[:, 3]], usd / quotes[places[:, 2]])
-        return found
+    @property
+    def terms(self) -> Terms:
+        """What compiled loops read."""
+        if self._terms is None:
+            self._terms = Terms(
+                self.calls,
+                self.in_coin,
+                self.inverse,
+                self.swaps,
+                self.legs,
+                self.strikes,
+                self.expiries,
+                self.places,
+                self.routes,
+            )
+        return self._terms

@@ -46,31 +46,20 @@ from numpy.typing import NDArray
 from monitor.options.implied import MOST_DEVIATION
 from monitor.options.time_value import deviation_of, time_value
 from monitor.watch.portfolio.black import NOISE
-from monitor.watch.portfolio.contracts import inverse_rows, linear_rows
-from monitor.watch.portfolio.deviations import (
-    bound_marks,
-    imply,
-    marks_within,
-    still_in,
-    widen,
-)
+from monitor.watch.portfolio.contracts import contract_rows, date_rows
+from monitor.watch.portfolio.deviations import guard_marks, imply, still_in, widen
 from monitor.watch.portfolio.layout import (
-    BASIS_HI,
-    BASIS_LO,
     BLIND,
     BUCKETS,
     CONTRACT,
     HEDGED,
     INDEX_HI,
     INDEX_LO,
-    LEG,
     PAIRS,
-    TENOR,
-    TERM,
     UNDERLYING,
 )
 from monitor.watch.portfolio.market import Market, Places
-from monitor.watch.portfolio.options import option_rows
+from monitor.watch.portfolio.options import MARK_WIDTH, option_rows
 from monitor.watch.portfolio.parameters import (
     BUCKET,
     DAY_MS,
@@ -88,14 +77,13 @@ _NOBODY = np.zeros(0, dtype=np.intp)
 FOREVER = 1 << 62
 """No moment comes after it."""
 
-_GATES = (0.25, 0.06, 0.015, 0.004, 0.0)
+_GATES = np.array((1.0, 0.5, 0.25, 0.12, 0.06, 0.02, 0.004, 0.0))
 """Of the cell's width: how far prices may move until options are looked at again, as far as these let them."""
 _QUOTE = 0.125
 """What contracts are quoted in stands still beside what they are on."""
-_MARK = 0.25
-"""How far an option's mark may move in a cell that is not a point; its volatility binds first."""
 _ROUNDING = 1e-11
-_PAIRS = (("USDT", "USD"), ("USDT", "USDC"), ("USDC", "USD"))
+_PEGS = ("USDT", "USDC", "USD")
+_PAIRS = ((0, 2), (0, 1), (1, 2))
 
 
 class Width:
@@ -133,7 +121,10 @@ class Ring:
         self.shares = np.zeros((0, BUCKETS, BUCKETS))
         self.scales = np.zeros((0, BUCKETS, 2))
         self.hedges = np.zeros((0, PAIRS, BUCKETS, 2))
-        self._slopes = np.zeros((2, 10))
+        self._slopes, self._box = np.zeros((2, 10)), np.zeros(8)
+        self._shares = width.price * _GATES
+        self._pegged: dict[int, tuple[int, list[tuple[float, float]]]] = {}
+        """Underlying → what its slices of MR9 were looked up by."""
         self.until = np.zeros(0, dtype=np.int64)
         """By underlying, as are these: the last moment of the span; -1: not known."""
 
@@ -168,7 +159,7 @@ class Ring:
             self.gate_lo[row], self.gate_hi[row] = self.lo[row], self.hi[row]
             return set()
         if row not in market.marks:
-            self._set_gates(np.array([row]), _GATES[0])
+            self._set_gate(row)
         return self._verify(chosen)
 
     def renew(self, rows: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> None:
@@ -182,8 +173,8 @@ class Ring:
         left = (prices < self.lo[chosen]) | (prices > self.hi[chosen])
         for row in chosen[left].tolist():
             self._leave(row)
-        self._set_gates(chosen[~left], _GATES[0])
         for row in chosen[~left].tolist():
+            self._set_gate(row)
             self._forget_late(row)
         asked = np.flatnonzero(wanted & self.known & market.options)
         asked = asked[stale[market.row_table[asked]].any(axis=1)]
@@ -191,7 +182,10 @@ class Ring:
             self._verify(asked)
 
     def _leave(self, row: int) -> None:
-        """Begin anew around a price that has left its part of the cell."""
+        """Begin anew around a price that has left its part of the cell.
+
+        All prices of a unit follow its coin, so they begin anew with it, and do not leave one by one.
+        """
         market = self.market
         self._centre(row)
         touched = market.touched.get(row)
@@ -199,6 +193,8 @@ class Ring:
             self.known[touched] = False
         for under in market.units.get(row, ()):
             self._forget_span(under)
+            for own in market.marks_of[under]:
+                self._centre(own)
 
     def _forget_late(self, row: int) -> bool:
         """Forget the units on the coin that `row` prices whose time is over; say whether there are any."""
@@ -213,90 +209,47 @@ class Ring:
         self.until[under] = -1
         self.known[self.market.of[under]] = False
 
-    def _set_gates(self, rows: Places, share: float) -> None:
-        """Give rows gates around their present prices: their parts of the cell where no option goes by them."""
-        market = self.market
-        prices = market.prices[rows]
-        width = np.where(market.bears[rows], self.width.price * share, np.inf)
-        self.gate_lo[rows] = np.maximum(self.lo[rows], prices * (1.0 - width))
-        self.gate_hi[rows] = np.minimum(self.hi[rows], prices * (1.0 + width))
-
-    def _narrow_gates(self, options: Places, share: float) -> None:
-        """Narrow the gates of all prices that options go by, but their own marks."""
-        rows = np.unique(self.market.row_table[options, 1:])
-        prices, width = self.market.prices[rows], self.width.price * share
-        self.gate_lo[rows] = np.maximum(self.gate_lo[rows], prices * (1.0 - width))
-        self.gate_hi[rows] = np.minimum(self.gate_hi[rows], prices * (1.0 + width))
+    def _set_gate(self, row: int) -> None:
+        """Let a gate be as wide as the cell; what goes by it is to be verified."""
+        self.gate_lo[row], self.gate_hi[row] = self.lo[row], self.hi[row]
 
     def _verify(self, chosen: Places) -> set[int]:
-        """Find gates in which options' deviations stay in their cells; return the marks of those that left.
-
-        Forward, index and quote move in theirs: the wider these, the narrower is the mark's.
-        """
-        chosen = chosen[~self._gate_marks(chosen)]
-        if not len(chosen):
-            return set()
+        """Find gates in which options' deviations stay in their cells; return the marks of those that left."""
         market, prices = self.market, self.market.prices
-        held = self._hold(chosen, prices, prices, NOISE)
-        perhaps = ~held & self._hold(chosen, prices, prices, -NOISE)
-        for place in np.flatnonzero(perhaps).tolist():
-            held[place] = self._holds_exactly(int(chosen[place]))
-        gone = chosen[~held]
-        self.known[gone] = False
-        chosen = chosen[held]
-        for share in _GATES[1:]:
-            if not len(chosen):
-                break
-            self._narrow_gates(chosen, share)
-            chosen = chosen[~self._gate_marks(chosen)]
-        marks = market.places[chosen, 1]  # only decimals tell, and of these prices alone
-        self.gate_lo[marks] = self.gate_hi[marks] = prices[marks]
-        return {int(mark) for mark in market.places[gone, 1]}
-
-    def _gate_marks(self, chosen: Places) -> NDArray[np.bool_]:
-        """Give marks gates as far as other prices' gates let them; say whose present marks are in these."""
-        market, low, high = self.market, self.gate_lo, self.gate_hi
-        lows, highs = market.values(low), market.values(high)
-        least, most = np.empty(len(chosen)), np.empty(len(chosen))
-        marks_within(
-            market.calls[chosen],
-            market.in_coin[chosen],
-            market.quoted(low, lows, highs, chosen),
-            market.quoted(high, highs, lows, chosen),
-            market.strikes[chosen],
-            self.deviation[chosen],
-            least,
-            most,
-        )
-        most[self._expired(chosen)] = np.inf
-        rows = market.places[chosen, 1]
-        least, most = np.maximum(least, self.lo[rows]), np.minimum(most, self.hi[rows])
-        held: NDArray[np.bool_] = (least <= market.prices[rows]) & (market.prices[rows] <= most)
-        self.gate_lo[rows[held]], self.gate_hi[rows[held]] = least[held], most[held]
-        return held
-
-    def _expired(self, chosen: Places) -> NDArray[np.bool_]:
-        market = self.market
-        moments = market.moments()[market.places[chosen, 0]]
-        past: NDArray[np.bool_] = market.expiries[chosen] <= moments
-        return past
-
-    def _hold(self, chosen: Places, low: Floats, high: Floats, noise: float) -> NDArray[np.bool_]:
-        market = self.market
-        lows, highs = market.values(low), market.values(high)
         held = np.zeros(len(chosen), dtype=np.bool_)
-        still_in(
-            market.calls[chosen],
-            market.in_coin[chosen],
-            market.quoted(low, lows, highs, chosen),
-            market.quoted(high, highs, lows, chosen),
-            market.strikes[chosen],
-            low[market.places[chosen, 1]],
-            high[market.places[chosen, 1]],
-            self.deviation[chosen],
-            noise,
+        guard_marks(
+            chosen,
+            market.terms,
+            prices,
+            market.moments(),
+            market.row_table,
+            self._shares,
+            (self.lo, self.hi),
+            (self.gate_lo, self.gate_hi),
+            self.deviation,
             held,
         )
+        chosen = chosen[~held]
+        if not len(chosen):
+            return set()
+        perhaps = self._hold(chosen, -NOISE)
+        for place in np.flatnonzero(perhaps).tolist():
+            perhaps[place] = self._holds_exactly(int(chosen[place]))
+        self._pin(chosen[perhaps])  # decimals tell of the present prices alone
+        gone = chosen[~perhaps]
+        self.known[gone] = False
+        return {int(mark) for mark in market.places[gone, 1]}
+
+    def _pin(self, chosen: Places) -> None:
+        """Let all that options go by be looked at again when it moves."""
+        rows = np.unique(self.market.row_table[chosen])
+        self.gate_lo[rows] = self.gate_hi[rows] = self.market.prices[rows]
+
+    def _hold(self, chosen: Places, noise: float) -> NDArray[np.bool_]:
+        """Say whose deviations are in their cells at the present prices."""
+        held = np.zeros(len(chosen), dtype=np.bool_)
+        prices = self.market.prices
+        still_in(chosen, self.market.terms, prices, prices, self.deviation, noise, held)
         return held
 
     def _holds_exactly(self, number: int) -> bool:
@@ -324,12 +277,10 @@ class Ring:
         market = self.market
         first, count = len(self.lo), len(market.prices)
         if count > first:
-            more = np.ones(count - first)
-            self.lo, self.hi = np.append(self.lo, more), np.append(self.hi, more)
-            self.gate_lo, self.gate_hi = (
-                np.append(self.gate_lo, more),
-                np.append(self.gate_hi, more),
-            )
+            ones = np.ones(count - first)
+            self.lo, self.hi = np.append(self.lo, ones), np.append(self.hi, ones)
+            self.gate_lo = np.append(self.gate_lo, ones)
+            self.gate_hi = np.append(self.gate_hi, ones)
             self.followed = np.append(self.followed, np.zeros(count - first, dtype=np.bool_))
         for row in range(first, count):
             self._centre(row)
@@ -352,11 +303,11 @@ class Ring:
     def _centre(self, row: int) -> None:
         price, width = self.market.prices[row], self.width.price
         if width and row in self.market.marks:
-            width = _MARK
+            width = MARK_WIDTH
         elif row in self.market.quotes:
             width *= _QUOTE
         self.lo[row], self.hi[row] = price * (1.0 - width), price * (1.0 + width)
-        self._set_gates(np.array([row]), _GATES[0])
+        self._set_gate(row)
 
     def ensure(self, wanted: NDArray[np.bool_]) -> None:
         """Make the cells of the contracts wanted that are not known. Their units must have a grid."""
@@ -379,135 +330,82 @@ class Ring:
         if self.until[under] < 0:
             self.until[under] = min(moment + self.width.hold, next_set(market.reference, moment))
             self.under[under] = parameters.row
+            self._pegged.pop(under, None)
             self.shares[under], self.scales[under] = parameters.shares, parameters.scale
         self.under[under, INDEX_LO], self.under[under, INDEX_HI] = index
         self._peg(under, parameters, lows, highs)
-        linear = chosen[~market.options[chosen] & ~market.inverse[chosen]]
-        inverse = chosen[market.inverse[chosen]]
-        minimum = float(grid.unit.minimum_charge)
-        if len(linear):
-            rows, quotes = market.places[linear, 1], market.places[linear, 2]
-            mark = self.lo[rows], self.hi[rows]
-            usd = mark[0] * lows[quotes], mark[1] * highs[quotes]
-            self.table[linear] = linear_rows(mark, usd, index, parameters.moves, minimum)
-        if len(inverse):
-            rows = market.places[inverse, 1]
-            mark = self.lo[rows], self.hi[rows]
-            self.table[inverse] = inverse_rows(mark, index, parameters.moves, minimum)
         options = chosen[market.options[chosen]]
+        others = chosen[~market.options[chosen]] if len(options) < len(chosen) else _NOBODY
+        unit = grid.unit
+        minimum = float(unit.minimum_charge)
+        if len(others):
+            moves = parameters.moves
+            contract_rows(others, market.terms, coin, self.lo, self.hi, moves, minimum, self.table)
         if len(options):
-            self._make_options(under, options, parameters, lows, highs)
-        self._date(under, chosen, parameters)
+            self._make_options(under, options, parameters)
+        date_rows(
+            chosen,
+            market.terms,
+            float(moment),
+            float(self.until[under]),
+            float(unit.basis_yearly),
+            float(unit.basis_perpetual),
+            self.table,
+        )
         self.known[chosen] = True
-        if len(options) and self.width.price:
-            self._narrow_gates(options, _GATES[0])
-            self._verify(options)
+        if len(options) and self.width.price and self._verify(options):
+            self._pin(options)  # whoever is not in his own cell is found with the next tick
+            self.known[options] = True
 
     def _peg(self, under: int, parameters: Parameters, lows: Floats, highs: Floats) -> None:
         """MR9: look its slices up for where the pegs may be."""
-        places = self.market.currencies
-        for pair, names in enumerate(_PAIRS):
-            known = [places.get(name, 0) for name in names]
-            first, second = ((lows[k], highs[k]) for k in known)
+        places = [self.market.currencies.get(name, 0) for name in _PEGS]
+        pegs = [(float(lows[place]), float(highs[place])) for place in places]
+        pegged = (id(parameters), pegs)
+        if self._pegged.get(under) == pegged:
+            return
+        self._pegged[under] = pegged
+        for pair, (one, other) in enumerate(_PAIRS):
+            first, second = pegs[one], pegs[other]
             low = min(first[0] / second[1], second[0] / first[1]) * (1.0 - _ROUNDING)
             high = min(1.0, first[1] / second[0], second[1] / first[0]) * (1.0 + _ROUNDING)
             slices, count, blind = parameters.hedge(low, high)
             self.hedges[under, pair] = slices
             self.under[under, HEDGED + pair], self.under[under, BLIND + pair] = count, blind
 
-    def _date(self, under: int, chosen: Places, parameters: Parameters) -> None:
-        """MR4's share by what is left to expiry, and MR9's leg."""
-        market, unit = self.market, parameters.grid.unit
-        yearly, now, until = float(unit.basis_yearly), market.moment(under), self.until[under]
-        self.table[chosen, LEG] = market.legs[chosen]
-        left_lo = np.maximum(0.0, market.expiries[chosen] - until) * (yearly / YEAR_MS)
-        left_hi = np.maximum(0.0, market.expiries[chosen] - now) * (yearly / YEAR_MS)
-        perpetual = float(unit.basis_perpetual)
-        swaps = market.swaps[chosen]
-        self.table[chosen, BASIS_LO] = np.where(swaps, perpetual, left_lo)
-        self.table[chosen, BASIS_HI] = np.where(swaps, perpetual, left_hi)
-
-    def _make_options(
-        self, under: int, chosen: Places, parameters: Parameters, lows: Floats, highs: Floats
-    ) -> None:
-        market, unit = self.market, parameters.grid.unit
-        buckets = self._buckets(under, chosen, parameters)
-        calls, in_coin = market.calls[chosen], market.in_coin[chosen]
-        values, marks = market.values(market.prices), market.places[chosen, 1]
-        forward = market.quoted(market.prices, values, values, chosen)
-        strikes, prices = market.strikes[chosen], market.prices
-        deviation = self.deviation[chosen]
-        imply(calls, in_coin, forward, strikes, prices[marks], deviation)
-        self.deviation[chosen] = deviation
-        for place in np.flatnonzero(~self._hold(chosen, prices, prices, NOISE)).tolist():
-            found = deviation_of(*market.excess(int(chosen[place])))
-            deviation[place] = found * (1.0 - _ROUNDING), found * (1.0 + _ROUNDING)
-        if self.width.volatility:
-            widen(
-                calls,
-                in_coin,
-                forward,
-                strikes,
-                prices[marks],
-                deviation,
-                self.width.volatility,
-                self.width.price,
-            )
-        now = market.moment(under)
-        expired = market.expiries[chosen] <= now
-        deviation[expired] = 0.0
-        self.deviation[chosen] = deviation
-        low, high = deviation[:, 0], deviation[:, 1]
-        loose = expired | (low <= 0.0) | (high >= MOST_DEVIATION)
-        for row in marks[loose].tolist():
-            price = market.prices[row]
-            self.lo[row] = price * (1.0 - self.width.price)
-            self.hi[row] = price * (1.0 + self.width.price)
-        for row in marks[~loose].tolist():
-            self._centre(row)
-        quotes = market.places[chosen, 2]
-        left = np.maximum(0.0, market.expiries[chosen] - self.until[under]) / YEAR_MS
-        years = left, np.maximum(0.0, market.expiries[chosen] - now) / YEAR_MS
-        cells = np.empty((len(chosen), 8))
-        cells[:, 0], cells[:, 1] = lows[market.coins[under]], highs[market.coins[under]]
-        cells[:, 2] = market.forwards(self.lo, lows, chosen)
-        cells[:, 3] = market.forwards(self.hi, highs, chosen)
-        cells[:, 4], cells[:, 5] = strikes * lows[quotes], strikes * highs[quotes]
-        cells[:, 6], cells[:, 7] = low, high
-        bounds = np.empty((len(chosen), 2))
-        bound_marks(
-            calls,
-            in_coin,
-            market.quoted(self.lo, lows, highs, chosen),
-            market.quoted(self.hi, highs, lows, chosen),
-            strikes,
-            deviation,
-            self.lo[marks],
-            self.hi[marks],
-            bounds,
-        )
-        rows = np.zeros((len(chosen), CONTRACT))
+    def _make_options(self, under: int, chosen: Places, parameters: Parameters) -> None:
+        market, unit, width = self.market, parameters.grid.unit, self.width
+        terms, prices = market.terms, market.prices
+        self._find_buckets(under, chosen, parameters)
+        held = np.zeros(len(chosen), dtype=np.bool_)
+        imply(chosen, terms, prices, self.deviation, held)
+        for number in chosen[~held].tolist():
+            found = deviation_of(*market.excess(number))
+            self.deviation[number] = found * (1.0 - _ROUNDING), found * (1.0 + _ROUNDING)
+        if width.volatility:
+            widen(chosen, terms, prices, self.deviation, width.volatility, width.price)
         option_rows(
-            calls,
-            in_coin,
-            cells,
-            np.stack(years, axis=1),
-            buckets[:, :3],
+            chosen,
+            terms,
+            prices,
+            market.coins[under],
+            float(market.moment(under)),
+            float(self.until[under]),
+            width.price,
+            self.deviation,
+            self.buckets,
             float(unit.days) * DAY_MS / YEAR_MS,
             parameters.moves,
-            buckets[:, 3],
-            buckets[:, 4],
             float(unit.minimum_charge),
             float(unit.option_minimum or 0),
-            market.places[chosen, 3] == 0,
-            bounds,
+            (self.lo, self.hi),
+            (self.gate_lo, self.gate_hi),
+            self._box,
             self._slopes,
-            rows,
+            self.table,
         )
-        self.table[chosen] = rows
-        self.table[chosen, TENOR], self.table[chosen, TERM] = buckets[:, 5], buckets[:, 6]
 
-    def _buckets(self, under: int, chosen: Places, parameters: Parameters) -> Floats:
+    def _find_buckets(self, under: int, chosen: Places, parameters: Parameters) -> None:
         """Find the buckets of options; the span of moments ends where one leaves its own."""
         market, moment = self.market, self.market.moment(under)
         old = (self.bucket_until[chosen] < moment) | (self.bucket_set[chosen] != id(parameters))
@@ -516,4 +414,3 @@ class Ring:
             self.buckets[number] = found.row
             self.bucket_until[number], self.bucket_set[number] = found.until, id(parameters)
         self.until[under] = min(self.until[under], int(self.bucket_until[chosen].min()))
-        return self.buckets[chosen]

@@ -50,8 +50,8 @@ WIDTHS = (
     Width(0.0, 0.0, 0),
 )
 """The cells, the widest first; the last is a point."""
-_RISE_EVERY = 16
-"""How many looks at a point pass before its accounts are tried in a cell."""
+_PATIENCE = 64
+"""How many looks pass, at most, before an account is tried in a wider cell: twice as many after each in vain."""
 _NOWHERE = -1
 
 
@@ -72,7 +72,9 @@ class PortfolioWatch:
         self._ring_of = np.zeros(1024, dtype=np.int8)
         self._stands = np.zeros((1024, 2), dtype=np.int64)
         """Slot → zone and OC-1; zone -1 where floats were not sure."""
-        self._looks = 0
+        self._patience = np.ones(1024, dtype=np.int64)
+        self._waits = np.zeros(1024, dtype=np.int64)
+        """By slot: looks between two tries of a wider ring, and those until the next."""
         self._quiet: Quiet | None = None
         self._coins = np.zeros((MOST_HOLDINGS, 6))
         self._sums = np.zeros(SCRATCH)
@@ -136,6 +138,7 @@ class PortfolioWatch:
         sure = bool(found[SURE])
         self._stands[slot] = (int(found[ZONE]), int(found[SHORT])) if sure else (-1, 0)
         self._ring_of[slot] = last
+        self._patience[slot], self._waits[slot] = 1, 0
         if sure:
             for number in range(last):
                 if self._proves(number, chosen)[0]:
@@ -216,14 +219,23 @@ class PortfolioWatch:
         self._ring_of[chosen] = number
         last = number == len(self._rings) - 1
         self._settle(number, chosen if last else chosen[proved])
-        self._looks += last
-        if number and rises and (not last or self._looks % _RISE_EVERY == 0):
-            rising = own[proved[: len(own)]]
-            if len(rising):
-                risen = rising[self._proves(number - 1, rising)]
-                self._ring_of[risen] = number - 1
-                self._settle(number - 1, risen)
+        if number and rises:
+            self._rise(number, own[proved[: len(own)]])
         return chosen[~proved]
+
+    def _rise(self, number: int, slots: Slots) -> None:
+        """Try accounts of a ring in the next wider one, if their patience is at its end."""
+        self._waits[slots] -= 1
+        slots = slots[self._waits[slots] <= 0]
+        if not len(slots):
+            return
+        proved = self._proves(number - 1, slots)
+        risen, vain = slots[proved], slots[~proved]
+        self._ring_of[risen] = number - 1
+        self._settle(number - 1, risen)
+        self._patience[risen] = 1
+        self._patience[vain] = np.minimum(_PATIENCE, 2 * self._patience[vain])
+        self._waits[slots] = self._patience[slots]
 
     def _settle(self, number: int, slots: Slots) -> None:
         """Follow from now on what accounts depend on that have come to stand in a ring."""
@@ -334,3 +346,5 @@ class PortfolioWatch:
             more = len(self._ring_of)
             self._ring_of = np.append(self._ring_of, np.full(more, _NOWHERE, dtype=np.int8))
             self._stands = np.concatenate([self._stands, np.zeros_like(self._stands)])
+            self._patience = np.append(self._patience, np.ones(more, dtype=np.int64))
+            self._waits = np.append(self._waits, np.zeros(more, dtype=np.int64))
