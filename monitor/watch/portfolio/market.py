@@ -55,7 +55,10 @@ class Market:
         self.currencies: dict[str, int] = {"USD": 0}
         self.routes = np.zeros((1, 2), dtype=np.intp)
         """Currency → its rows."""
+        self.coin_routes = np.zeros((0, 2), dtype=np.intp)
+        """Underlying → the rows of its coin."""
         self.underlyings: dict[str, int] = {}
+        self.unit_names: list[str] = []
         self.coins: list[int] = []
         """Underlying → currency."""
         self.contracts: dict[str, int] = {}
@@ -136,7 +139,9 @@ class Market:
         found = self.underlyings.get(name)
         if found is None:
             self.coins.append(self.currency(name))
+            self.unit_names.append(name)
             self.of.append([])
+            self.coin_routes = self.routes[self.coins]
             found = self.underlyings[name] = len(self.coins) - 1
         return found
 
@@ -184,6 +189,7 @@ class Market:
 
     def _touch_again(self) -> None:
         self._terms = None
+        self.coin_routes = self.routes[self.coins]
         touched: dict[int, set[int]] = {}
         for number in range(len(self.instruments)):
             for row in self.rows_of_contract(number):
@@ -231,21 +237,17 @@ class Market:
 
     def moment(self, under: int) -> int:
         """Return the time that a unit is looked at, as `moment_of` does (epoch ms)."""
-        first, second = self.routes[self.coins[under]].tolist()
+        first, second = self.coin_routes[under]
         return int(max(self.stamps[first], self.stamps[second]))
 
     def moments(self) -> Floats:
         """Return the time that every unit is looked at."""
-        found: Floats = self.stamps[self.routes[self.coins]].max(axis=1).astype(float)
+        found: Floats = self.stamps[self.coin_routes].max(axis=1).astype(float)
         return found
 
-    def name(self, under: int) -> str:
-        """Return an underlying's name."""
-        return list(self.underlyings)[under]
-
-    def grid(self, under: int) -> Grid | None:
-        """Return the parameters in force (PM-4)."""
-        return grid_of(self.reference, self.name(under), self.moment(under))
+    def grid(self, under: int, moment: int) -> Grid | None:
+        """Return the parameters in force at a moment (PM-4)."""
+        return grid_of(self.reference, self.unit_names[under], moment)
 
     def parameters_of(self, grid: Grid) -> Parameters:
         """Return a grid in floats, compiled once."""

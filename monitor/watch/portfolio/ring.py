@@ -48,6 +48,7 @@ from monitor.options.time_value import deviation_of, time_value
 from monitor.watch.portfolio.black import NOISE
 from monitor.watch.portfolio.contracts import contract_rows, date_rows
 from monitor.watch.portfolio.deviations import guard_marks, imply, still_in, widen
+from monitor.watch.portfolio.gates import narrow_gates
 from monitor.watch.portfolio.layout import (
     BLIND,
     BUCKETS,
@@ -69,13 +70,11 @@ from monitor.watch.portfolio.parameters import (
     next_set,
 )
 
-__all__ = ["FOREVER", "Ring", "Width"]
+__all__ = ["Ring", "Width"]
 
 Floats = NDArray[np.float64]
 Moments = NDArray[np.int64]
 _NOBODY = np.zeros(0, dtype=np.intp)
-FOREVER = 1 << 62
-"""No moment comes after it."""
 
 _GATES = np.array((1.0, 0.5, 0.25, 0.12, 0.06, 0.02, 0.004, 0.0))
 """Of the cell's width: how far prices may move until options are looked at again, as far as these let them."""
@@ -123,8 +122,9 @@ class Ring:
         self.hedges = np.zeros((0, PAIRS, BUCKETS, 2))
         self._slopes, self._box = np.zeros((2, 10)), np.zeros(8)
         self._shares = width.price * _GATES
-        self._pegged: dict[int, tuple[int, list[tuple[float, float]]]] = {}
-        """Underlying → what its slices of MR9 were looked up by."""
+        self._used: dict[int, Parameters] = {}
+        self._pegged: dict[int, list[tuple[float, float]]] = {}
+        """Underlying → its parameters, and the pegs that its slices of MR9 were looked up by."""
         self.until = np.zeros(0, dtype=np.int64)
         """By underlying, as are these: the last moment of the span; -1: not known."""
 
@@ -134,11 +134,16 @@ class Ring:
 
     def narrow(self, low: Floats, high: Floats, until: Moments) -> None:
         """Narrow intervals of prices, and last moments, by row to what leaves no cell of those who stand here."""
-        np.maximum(low, self.gate_lo, out=low, where=self.followed)
-        np.minimum(high, self.gate_hi, out=high, where=self.followed)
-        spans = np.where(self.until < 0, FOREVER, self.until)
-        for rows in self.market.routes[self.market.coins].T:
-            np.minimum.at(until, rows, np.where(self.followed[rows], spans, FOREVER))
+        market = self.market
+        narrow_gates(
+            self.followed,
+            (self.gate_lo, self.gate_hi),
+            market.coin_routes,
+            self.until,
+            low,
+            high,
+            until,
+        )
 
     # -- prices -------------------------------------------------------------------------------
 
@@ -321,7 +326,8 @@ class Ring:
 
     def _make_unit(self, under: int, chosen: Places, lows: Floats, highs: Floats) -> None:
         market = self.market
-        moment, grid = market.moment(under), market.grid(under)
+        moment = market.moment(under)
+        grid = market.grid(under, moment)
         if grid is None:
             return
         parameters = market.parameters_of(grid)
@@ -329,9 +335,7 @@ class Ring:
         index = float(lows[coin]), float(highs[coin])
         if self.until[under] < 0:
             self.until[under] = min(moment + self.width.hold, next_set(market.reference, moment))
-            self.under[under] = parameters.row
-            self._pegged.pop(under, None)
-            self.shares[under], self.scales[under] = parameters.shares, parameters.scale
+            self._use(under, parameters)
         self.under[under, INDEX_LO], self.under[under, INDEX_HI] = index
         self._peg(under, parameters, lows, highs)
         options = chosen[market.options[chosen]]
@@ -342,7 +346,7 @@ class Ring:
             moves = parameters.moves
             contract_rows(others, market.terms, coin, self.lo, self.hi, moves, minimum, self.table)
         if len(options):
-            self._make_options(under, options, parameters)
+            self._make_options(under, options, parameters, moment)
         date_rows(
             chosen,
             market.terms,
@@ -357,14 +361,22 @@ class Ring:
             self._pin(options)  # whoever is not in his own cell is found with the next tick
             self.known[options] = True
 
+    def _use(self, under: int, parameters: Parameters) -> None:
+        """Take the parameters in force for a unit, unless they are those it has."""
+        if self._used.get(under) is parameters:
+            return
+        self._used[under] = parameters
+        self._pegged.pop(under, None)
+        self.under[under] = parameters.row
+        self.shares[under], self.scales[under] = parameters.shares, parameters.scale
+
     def _peg(self, under: int, parameters: Parameters, lows: Floats, highs: Floats) -> None:
         """MR9: look its slices up for where the pegs may be."""
         places = [self.market.currencies.get(name, 0) for name in _PEGS]
         pegs = [(float(lows[place]), float(highs[place])) for place in places]
-        pegged = (id(parameters), pegs)
-        if self._pegged.get(under) == pegged:
+        if self._pegged.get(under) == pegs:
             return
-        self._pegged[under] = pegged
+        self._pegged[under] = pegs
         for pair, (one, other) in enumerate(_PAIRS):
             first, second = pegs[one], pegs[other]
             low = min(first[0] / second[1], second[0] / first[1]) * (1.0 - _ROUNDING)
@@ -373,10 +385,12 @@ class Ring:
             self.hedges[under, pair] = slices
             self.under[under, HEDGED + pair], self.under[under, BLIND + pair] = count, blind
 
-    def _make_options(self, under: int, chosen: Places, parameters: Parameters) -> None:
+    def _make_options(
+        self, under: int, chosen: Places, parameters: Parameters, moment: int
+    ) -> None:
         market, unit, width = self.market, parameters.grid.unit, self.width
         terms, prices = market.terms, market.prices
-        self._find_buckets(under, chosen, parameters)
+        self._find_buckets(under, chosen, parameters, moment)
         held = np.zeros(len(chosen), dtype=np.bool_)
         imply(chosen, terms, prices, self.deviation, held)
         for number in chosen[~held].tolist():
@@ -389,7 +403,7 @@ class Ring:
             terms,
             prices,
             market.coins[under],
-            float(market.moment(under)),
+            float(moment),
             float(self.until[under]),
             width.price,
             self.deviation,
@@ -405,12 +419,14 @@ class Ring:
             self.table,
         )
 
-    def _find_buckets(self, under: int, chosen: Places, parameters: Parameters) -> None:
+    def _find_buckets(
+        self, under: int, chosen: Places, parameters: Parameters, moment: int
+    ) -> None:
         """Find the buckets of options; the span of moments ends where one leaves its own."""
-        market, moment = self.market, self.market.moment(under)
         old = (self.bucket_until[chosen] < moment) | (self.bucket_set[chosen] != id(parameters))
         for number in chosen[old].tolist():
-            found = Buckets(parameters.grid, int(market.expiries[number]), moment)
+            expiry = int(self.market.expiries[number])
+            found = Buckets(parameters.grid, expiry, moment)
             self.buckets[number] = found.row
             self.bucket_until[number], self.bucket_set[number] = found.until, id(parameters)
         self.until[under] = min(self.until[under], int(self.bucket_until[chosen].min()))

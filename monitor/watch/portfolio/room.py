@@ -19,6 +19,7 @@ from monitor.watch.exposures import Form
 from monitor.watch.guard import Look, Quiet
 from monitor.watch.portfolio.accounts import bound_accounts, mark_contracts, mark_rows
 from monitor.watch.portfolio.book import compile_book
+from monitor.watch.portfolio.gates import FOREVER
 from monitor.watch.portfolio.layout import (
     EQUITY_HI,
     EQUITY_LO,
@@ -33,7 +34,7 @@ from monitor.watch.portfolio.layout import (
 )
 from monitor.watch.portfolio.market import Market
 from monitor.watch.portfolio.pools import Pools
-from monitor.watch.portfolio.ring import FOREVER, Ring, Width
+from monitor.watch.portfolio.ring import Ring, Width
 from monitor.watch.portfolio.unit import SCRATCH
 
 __all__ = ["WIDTHS", "PortfolioWatch"]
@@ -42,15 +43,18 @@ Floats = NDArray[np.float64]
 Slots = NDArray[np.int64]
 
 WIDTHS = (
-    Width(0.02, 0.1, 1_800_000),
-    Width(0.006, 0.03, 900_000),
-    Width(0.002, 0.01, 300_000),
-    Width(0.0006, 0.004, 120_000),
+    Width(0.03, 0.15, 3_600_000),
+    Width(0.015, 0.075, 1_800_000),
+    Width(0.008, 0.04, 1_800_000),
+    Width(0.004, 0.02, 900_000),
+    Width(0.002, 0.01, 600_000),
+    Width(0.001, 0.005, 300_000),
+    Width(0.0005, 0.0025, 120_000),
     Width(0.00015, 0.001, 60_000),
     Width(0.0, 0.0, 0),
 )
 """The cells, the widest first; the last is a point."""
-_PATIENCE = 64
+_PATIENCE = 16
 """How many looks pass, at most, before an account is tried in a wider cell: twice as many after each in vain."""
 _NOWHERE = -1
 
