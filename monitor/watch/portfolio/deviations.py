@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from monitor.watch.compiled import compiled
-from monitor.watch.portfolio.black import MOST, NOISE, black, density
+from monitor.watch.portfolio.black import MOST, NOISE, below, black, density
 from monitor.watch.portfolio.layout import GOES_BY
 
 __all__ = [
@@ -28,9 +28,9 @@ __all__ = [
 _TURNS = 12
 _DULL = 1e5
 """How much more than its noise a value must move with all of its deviation for floats to tell it."""
-_LAG = 1e-3
-"""How far a forward may be ahead of its options' marks, as a share."""
-_LAGS = 0.2
+_LAG = 1e-4
+"""How far a forward may be ahead of its options' marks, as a share, at most."""
+_LAGS = 0.05
 """The same as a share of the forward's own way in the cell."""
 _HALVINGS = 30
 
@@ -175,6 +175,9 @@ def widen(
         inside = forward - strike if call else strike - forward
         low, high = deviations[i, 0] * (1.0 - volatility), deviations[i, 1] * (1.0 + volatility)
         strays = lag * forward
+        if high > 0.0:  # a mark that is late is late by its delta
+            first = math.log(forward / strike) / high + 0.5 * high
+            strays *= below(first if call else -first)
         high = max(high, near(call, forward, strike, max(worth, inside) + strays))
         if worth - strays <= max(0.0, inside):
             low = 0.0
