@@ -9,11 +9,11 @@ from monitor.watch.guard import Guard
 from monitor.watch.screen import Screen
 from monitor.watch.state import Floats
 
-__all__ = ["Hearing"]
+__all__ = ["AT_ONCE", "Hearing"]
 
 Integers = NDArray[np.int64]
 
-_AT_ONCE = 256
+AT_ONCE = 256
 """Ticks looked at before it is known that none of them is to be heard of."""
 
 
@@ -30,8 +30,8 @@ class Hearing:
         """Return the position of the first of (row, price) that may concern somebody; else their number."""
         count = len(ticks)
         low, high, until = self._guard.quiet()
-        for begin in range(0, count, _AT_ONCE):
-            part = slice(begin, begin + _AT_ONCE)
+        for begin in range(0, count, AT_ONCE):
+            part = slice(begin, begin + AT_ONCE)
             places, prices = self._place(ticks[part, 0]), ticks[part, 1]
             loud = (prices < low[places]) | (prices > high[places])
             loud |= stamps[part] > until[places]

@@ -115,7 +115,6 @@ class Watch:
     def __init__(self, guard: Guard | None = None) -> None:
         self.screen = Screen()
         self.guard = guard
-        self.hearing = Hearing(guard, self.screen) if guard is not None else None
         self.watched: dict[str, Watched] = {}
         self._by_slot: list[Watched | None] = []
         self._unpriced: set[str] = set()
@@ -123,6 +122,16 @@ class Watch:
         """Price key → accounts whose form changes with its first price."""
         self._compiler: FormCompiler | None = None
         self._sheets: Sheets | None = None
+
+    @property
+    def guard(self) -> Guard | None:
+        """What guards accounts that have no boxes."""
+        return self._guarding
+
+    @guard.setter
+    def guard(self, guard: Guard | None) -> None:
+        self._guarding = guard
+        self.hearing = Hearing(guard, self.screen) if guard is not None else None
 
     @property
     def census(self) -> Census:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import fmean, median
 from time import perf_counter
-
-import numpy as np
 
 from streams.bench.engine.adapter import warm
 from streams.bench.engine.option_books import OptionBooks
@@ -45,10 +44,10 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
     ticks = sum(map(len, index)) + sum(map(len, marks))
     note = f"{count:,} accounts; {ticks:,} ticks"
     return [
-        figure("index", "a tick of the index, mean", "µs", [np.mean(run) for run in index], note),
-        figure("index.p50", "the same, median", "µs", [np.median(run) for run in index]),
-        figure("mark", "a tick of an option's mark, mean", "µs", [np.mean(run) for run in marks]),
-        figure("mark.p50", "the same, median", "µs", [np.median(run) for run in marks]),
+        figure("index", "a tick of the index, mean", "µs", list(map(fmean, index)), note),
+        figure("index.p50", "the same, median", "µs", list(map(median, index))),
+        figure("mark", "a tick of an option's mark, mean", "µs", list(map(fmean, marks))),
+        figure("mark.p50", "the same, median", "µs", list(map(median, marks))),
         figure("named", "accounts that a tick names for decimals", "", [named / ticks]),
         figure("screen", "an account screened at the present prices", "µs", whole),
         figure("unsure", "accounts that floats cannot place", "", [count - sure]),
