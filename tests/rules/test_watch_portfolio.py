@@ -154,6 +154,19 @@ class Scene:
                 if column in (layout.COIN, layout.DELTA) or market.options[place]:
                     assert abs(float(figure) - row[column]) <= row[column + 1], (name, column)
 
+    def gates_hold(self) -> None:
+        """Present prices and moments are in the gates of all that is followed: so ticks that stay there may pass."""
+        market = self.guard._market
+        if market is None:
+            return
+        low, high, until = self.guard.quiet()
+        known = [ring.known for ring in self.guard._rings]
+        for key, row in market.rows.items():
+            mark = market.marks.get(row)
+            if row and (mark is None or any(own[mark] for own in known)):
+                assert low[row] <= market.prices[row] <= high[row], key
+                assert market.stamps[row] <= until[row], key
+
     def risk(self, name: str) -> Risk:
         """Return a contract's risk in decimals, at the present prices."""
         book, instrument = self.market.book, REFERENCE.instruments[name]
@@ -184,6 +197,7 @@ def test_h_3_no_crossing_of_a_portfolio_account_is_missed_at_any_tick(
     for _ in range(25):
         scene.step(wildness)
         scene.nothing_missed()
+        scene.gates_hold()
 
 
 @settings(max_examples=8, deadline=None)

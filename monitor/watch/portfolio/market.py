@@ -49,6 +49,8 @@ class Market:
         self.reference, self.book = reference, book
         self.changes = 0
         """How often something known came to be priced through other rows (PX-2, MM-3)."""
+        self.grown = 0
+        """How often it grew."""
         self.rows: dict[str, int] = {"": 0}
         self.prices = np.ones(1)
         self.stamps = np.zeros(1, dtype=np.int64)
@@ -99,6 +101,7 @@ class Market:
         found = self.rows.get(key)
         if found is None:
             found = self.rows[key] = len(self.prices)
+            self.grown += 1
             tick = self.book.prices[key]
             self.prices = np.append(self.prices, float(tick.price))
             self.stamps = np.append(self.stamps, tick.ts)
@@ -140,6 +143,7 @@ class Market:
         if found is None:
             self.coins.append(self.currency(name))
             self.unit_names.append(name)
+            self.grown += 1
             self.of.append([])
             self.coin_routes = self.routes[self.coins]
             found = self.underlyings[name] = len(self.coins) - 1
@@ -171,6 +175,7 @@ class Market:
         return found
 
     def _append(self, instrument: Instrument, place: tuple[int, ...]) -> None:
+        self.grown += 1
         self.of[place[0]].append(len(self.instruments))
         if instrument.kind == "option":
             self.marks[place[1]] = len(self.instruments)

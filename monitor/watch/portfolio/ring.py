@@ -120,6 +120,7 @@ class Ring:
         self.shares = np.zeros((0, BUCKETS, BUCKETS))
         self.scales = np.zeros((0, BUCKETS, 2))
         self.hedges = np.zeros((0, PAIRS, BUCKETS, 2))
+        self._grown = -1
         self._slopes, self._box = np.zeros((2, 10)), np.zeros(8)
         self._shares = width.price * _GATES
         self._used: dict[int, Parameters] = {}
@@ -153,19 +154,18 @@ class Ring:
         if not self.lo[row] <= price <= self.hi[row]:
             self._leave(row)
             return {row}
-        if self._forget_late(row):
-            return {row}
+        late = {row} if self._forget_late(row) else set[int]()
         if self.gate_lo[row] <= price <= self.gate_hi[row]:
-            return set()
+            return late
         chosen = market.touched.get(row, _NOBODY)
         chosen = chosen[market.options[chosen] & self.known[chosen]]
         chosen = chosen[self.followed[market.places[chosen, 1]]]
         if not len(chosen):
-            self.gate_lo[row], self.gate_hi[row] = self.lo[row], self.hi[row]
-            return set()
+            self._set_gate(row)
+            return late
         if row not in market.marks:
             self._set_gate(row)
-        return self._verify(chosen)
+        return late | self._verify(chosen)
 
     def renew(self, rows: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> None:
         """See to what has gone by in rows, and of the contracts wanted, that nobody followed."""
@@ -280,6 +280,9 @@ class Ring:
     def grow(self) -> None:
         """Make room for what the market has got since."""
         market = self.market
+        if self._grown == market.grown:
+            return
+        self._grown = market.grown
         first, count = len(self.lo), len(market.prices)
         if count > first:
             ones = np.ones(count - first)

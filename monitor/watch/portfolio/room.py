@@ -79,6 +79,8 @@ class PortfolioWatch:
         self._patience = np.ones(1024, dtype=np.int64)
         self._waits = np.zeros(1024, dtype=np.int64)
         """By slot: looks between two tries of a wider ring, and those until the next."""
+        self._occupied: set[int] = set()
+        """Rings that follow anything."""
         self._quiet: Quiet | None = None
         self._coins = np.zeros((MOST_HOLDINGS, 6))
         self._sums = np.zeros(SCRATCH)
@@ -177,9 +179,9 @@ class PortfolioWatch:
             count = len(self._market.prices) if self._market is not None else 1
             low, high = np.full(count, -np.inf), np.full(count, np.inf)
             until = np.full(count, FOREVER, dtype=np.int64)
-            for ring in self._rings:
+            for number, ring in enumerate(self._rings):
                 ring.grow()
-                if ring.followed.any():
+                if number in self._occupied:
                     ring.narrow(low, high, until)
             self._quiet = Quiet(low, high, until)
         return self._quiet
@@ -200,6 +202,8 @@ class PortfolioWatch:
             return []
         left: Slots = np.zeros(0, dtype=np.int64)
         for number, ring in enumerate(self._rings):
+            if number not in self._occupied and not len(left):
+                continue
             rows = ring.left_by(row) if ring.followed[row] else set()
             own = self._members_in(number, rows) if rows else left[:0]
             if rows and not len(own):
@@ -245,11 +249,14 @@ class PortfolioWatch:
         """Follow from now on what accounts depend on that have come to stand in a ring."""
         pools = self._pools
         mark_rows(slots, pools.accounts, pools.rows.rows, self._rings[number].followed)
+        if len(slots):
+            self._occupied.add(number)
         self._quiet = None
 
     def _follow_members(self, number: int) -> None:
         """Follow no more than what those depend on who stand in a ring."""
         self._rings[number].followed[:] = False
+        self._occupied.discard(number)
         self._settle(number, np.flatnonzero(self._ring_of == number))
 
     def _members_in(self, number: int, rows: set[int]) -> Slots:
@@ -280,6 +287,7 @@ class PortfolioWatch:
     def _bound(self, number: int, chosen: Slots) -> Floats:
         """Return the figures of accounts in one ring, its cells made where they are wanting."""
         ring, pools = self._rings[number], self._pools
+        self._quiet = None
         ring.grow()
         wanted = np.zeros(len(ring.known), dtype=np.bool_)
         rows = np.zeros(len(ring.lo), dtype=np.bool_)
@@ -326,6 +334,7 @@ class PortfolioWatch:
         self._quiet = None
         self._rings = [Ring(market, width) for width in WIDTHS]
         self._pools = Pools()
+        self._occupied.clear()
         self._members.clear()
         self._listed.clear()
         self._rows_of.clear()
