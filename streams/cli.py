@@ -438,7 +438,7 @@ def bench_engine(
 ) -> None:
     """Measure the engine alone, without Kafka.
 
-    Parts: account, calm, fall, gap, watch-list. Beside it run a NumPy full recompute, a scan in
+    Parts: account, calm, fall, gap, watch-list, portfolio. Beside it run a NumPy full recompute, a scan in
     Python and a watch list with a sweep, by the same rules; what crossed is compared. Ctrl-C ends
     it with what is measured. Exits with 1 when a part could not be measured. docs/benchmarks.md
     says how to read it.

@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitor.engine.batch import TickBatch
 from monitor.prices import PriceBook, TickLike
@@ -20,9 +21,7 @@ from monitor.watch.state import Floats
 
 __all__ = ["Gathering", "Market", "Run"]
 
-
-FEW = 64
-"""Price keys asked for, or ticks in one run, where a guard may have to hear of some."""
+Integers = NDArray[np.int64]
 
 
 class Market(Protocol):
@@ -53,9 +52,8 @@ class _Stretch(NamedTuple):
     """Where in the batch those ticks stand that are not older than what came before (PX-5)."""
     keys: list[str]
     ticks: Floats
-    """Price key and (row, price) of each of these."""
-    names: frozenset[str]
-    """The different keys among them."""
+    stamps: Integers
+    """Price key, (row, price) and event time of each of these."""
 
 
 class Run(NamedTuple):
@@ -118,9 +116,11 @@ class Gathering:
         end = self._until_deadline(stretch, begin, now)
         places = stretch.places
         first, last = bisect_left(places, begin), bisect_left(places, end)
-        heard = self._until_heard(stretch, first, last)
-        if heard < last:
-            last, end = heard, places[heard - 1] + 1
+        hearing = market.watch.hearing
+        if hearing is not None:
+            heard = first + hearing.first(stretch.ticks[first:last], stretch.stamps[first:last]) + 1
+            if heard <= last:
+                last, end = heard, places[heard - 1] + 1
         return Run(stretch, begin, end, first, last)
 
     def take(self, run: Run, end: int, now: int | None) -> None:
@@ -128,13 +128,15 @@ class Gathering:
         market, stretch = self._market, run.stretch
         batch, policy = stretch.batch, market.reference.policy
         self._next = end
+        last = run.last if end == run.end else bisect_left(stretch.places, end)
+        taken = slice(run.first, last)
+        if market.watch.hearing is not None:
+            market.watch.hearing.follow(stretch.ticks[taken], stretch.stamps[taken])
         if market.prices.takes_each(policy):
             for tick, offset in batch[run.begin : end]:
                 at = market.tick_over(tick.ts if now is None else now)
                 market.prices.take(tick, offset, policy, at)
             return
-        last = run.last if end == run.end else bisect_left(stretch.places, end)
-        taken = slice(run.first, last)
         newest = dict(zip(stretch.keys[taken], stretch.places[taken], strict=True))
         older = end - run.begin - (last - run.first)
         ticks, offsets = batch.ticks, batch.offsets
@@ -176,24 +178,10 @@ class Gathering:
         else:
             found[:, 1] = [batch.values[place] for place in places]
         clock = list(accumulate(batch.ts[begin:end], max))
-        names = frozenset(stamps)
+        times = np.array([batch.ts[place] for place in places], dtype=np.int64)
         return _Stretch(
-            batch, self._market.reference, begin, end, clock, places, keys, found, names
+            batch, self._market.reference, begin, end, clock, places, keys, found, times
         )
-
-    def _until_heard(self, stretch: _Stretch, first: int, last: int) -> int:
-        """Return the position after the first tick that a guard must hear of, or after some before it.
-
-        What it goes by may change from one run to the next, so this is asked for every run: of all
-        keys where they are few, else tick by tick, not far.
-        """
-        heard = self._market.watch.guard_goes_by
-        if len(stretch.names) > FEW:
-            last = min(last, first + FEW)
-        elif not any(map(heard, stretch.names)):
-            return last
-        keys = stretch.keys
-        return next((n + 1 for n in range(first, last) if heard(keys[n])), last)
 
     def _until_deadline(self, stretch: _Stretch, begin: int, now: int | None) -> int:
         """Return the position after the first tick with which a deadline comes, or the stretch's end."""

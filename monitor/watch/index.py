@@ -14,6 +14,7 @@ from monitor.watch.census import Census
 from monitor.watch.exposures import Form
 from monitor.watch.form import FormCompiler
 from monitor.watch.guard import Guard
+from monitor.watch.hearing import Hearing
 from monitor.watch.screen import Found, Screen
 from monitor.watch.sheet import Levels, Sheets
 from monitor.watch.standing import Standing
@@ -36,6 +37,16 @@ class Watch:
         """Price key → accounts whose form changes with its first price."""
         self._compiler: FormCompiler | None = None
         self._sheets: Sheets | None = None
+
+    @property
+    def guard(self) -> Guard | None:
+        """What guards accounts that have no boxes."""
+        return self._guarding
+
+    @guard.setter
+    def guard(self, guard: Guard | None) -> None:
+        self._guarding = guard
+        self.hearing = Hearing(guard, self.screen) if guard is not None else None
 
     @property
     def census(self) -> Census:
@@ -197,10 +208,6 @@ class Watch:
     def run(self, ticks: Floats, begin: int = 0, place: int = 0) -> Found:
         """Take ticks of symbols that had prices, as far as floats clear them (`Screen.run`)."""
         return self.screen.run(ticks, begin, place)
-
-    def guard_goes_by(self, key: str) -> bool:
-        """Say whether a price may also concern accounts that have no boxes."""
-        return self.guard is not None and self.guard.goes_by(key)
 
     def guarded(self, key: str) -> list[int]:
         """Return the slots of those whom a tick may concern that the price book has just accepted."""

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.engine import Engine, TickBatch
-from monitor.engine.gathering import FEW
 from monitor.schema import Tick
+from monitor.watch.hearing import AT_ONCE
+from tests.support.guards import Loud
 from tests.support.markets import reference
 
 T0 = 1_700_000_000_000
@@ -95,10 +96,11 @@ def test_px_5_a_tick_that_comes_between_two_turns_of_a_batch_counts(
     same(whole, single, T0)
 
 
-class Hearer:
+class Hearer(Loud):
     """A guard of nobody that hears of some prices."""
 
     def __init__(self, engine: Engine, keys: set[str]) -> None:
+        super().__init__()
         self.engine, self.keys = engine, keys
         self.heard: list[tuple[str, Decimal]] = []
 
@@ -122,7 +124,7 @@ class Hearer:
         return []
 
 
-@pytest.mark.parametrize("count", [FEW // 2, 3 * FEW])
+@pytest.mark.parametrize("count", [32, AT_ONCE])
 @given(data=st.data())
 @settings(deadline=None, max_examples=20)
 def test_h_3_a_guard_hears_of_every_tick_at_the_prices_of_that_tick(
@@ -142,6 +144,7 @@ def test_h_3_a_guard_hears_of_every_tick_at_the_prices_of_that_tick(
         for tick, _ in batch
         if f"{tick.symbol}/{tick.kind}" in guarded
     ]
+    assert hearer.followed == [tick.value for tick, _ in batch]
 
 
 def _turns(engine: Engine, batch: TickBatch[Tick], begin: int = 0) -> None:

@@ -14,16 +14,18 @@ from monitor.watch.exposures import Form
 from monitor.watch.form import FormCompiler
 from monitor.watch.guard import Look
 from tests.rules.reduction_world import account
+from tests.support.guards import Loud
 from tests.support.markets import Market, arm, exact_standing, reference
 
 REFERENCE = reference()
 LONG = ("BTC-USDT-SWAP", "100", "60000")
 
 
-class Exact:
+class Exact(Loud):
     """A guard that names an account at every tick of its mark, and knows where it stands exactly."""
 
     def __init__(self, engine: Engine) -> None:
+        super().__init__()
         self.engine = engine
         self.slots: dict[int, Account] = {}
         self.muted: set[int] = set()

@@ -113,31 +113,59 @@ class Scene:
                 assert found[low] <= value <= found[low + 1], (name, number, low)
 
     def contracts_hold(self) -> None:
-        """Every contract's exact risk lies in its bounds, in each cell in which it has some."""
+        """Every contract's exact risk lies in its bounds, in each cell that is followed for it.
+
+        It does in all cells once accounts were tried in them: what nobody followed is seen to then.
+        """
         portfolio = self.guard
-        market = portfolio._market
-        if market is None:
+        if portfolio._market is None:
             return
+        for number in range(len(portfolio._rings)):
+            self.cell_holds(number, followed=True)
+        slots = np.array(sorted(portfolio._rows_of), dtype=np.int64)
+        for number in range(len(portfolio._rings)):
+            if len(slots):
+                portfolio._bound(number, slots)
+            self.cell_holds(number, followed=False)
+
+    def cell_holds(self, number: int, *, followed: bool) -> None:
+        """Compare the bounds of one cell's contracts with their exact risk; `followed`: of such alone."""
+        market, cell = self.guard._market, self.guard._rings[number]
+        assert market is not None
+        cell.grow()
         for name, place in market.contracts.items():
+            rows = market.row_table[place]
+            stale = followed and not cell.followed[rows[rows > 0]].all()
+            if stale or not cell.known[place]:
+                continue
             risk = self.risk(name)
             gains = [gain for row in risk.pnl for gain in row]
             gains += [*risk.extremes, *(risk.decay or (ZERO, ZERO, ZERO))]
-            for cell in portfolio._rings:
-                cell.grow()
-                if not cell.known[place]:
-                    continue
-                row = cell.table[place]
-                for k, gain in enumerate(gains):
-                    off = abs(row[layout.S_GAIN + k]) + abs(row[layout.F_GAIN + k])
-                    assert abs(float(gain) - row[k]) <= off + row[layout.R_GAIN], (name, k)
-                for column, figure in (
-                    (layout.COIN, risk.delta_coin),
-                    (layout.DELTA, risk.delta),
-                    (layout.VEGA, risk.vega * Decimal(repr(self.shock(name, "tenors")))),
-                    (layout.RHO, risk.rho * Decimal(repr(self.shock(name, "rate_shocks")))),
-                ):
-                    if column in (layout.COIN, layout.DELTA) or market.options[place]:
-                        assert abs(float(figure) - row[column]) <= row[column + 1], (name, column)
+            row = cell.table[place]
+            for k, gain in enumerate(gains):
+                off = abs(row[layout.S_GAIN + k]) + abs(row[layout.F_GAIN + k])
+                assert abs(float(gain) - row[k]) <= off + row[layout.R_GAIN], (name, k)
+            for column, figure in (
+                (layout.COIN, risk.delta_coin),
+                (layout.DELTA, risk.delta),
+                (layout.VEGA, risk.vega * Decimal(repr(self.shock(name, "tenors")))),
+                (layout.RHO, risk.rho * Decimal(repr(self.shock(name, "rate_shocks")))),
+            ):
+                if column in (layout.COIN, layout.DELTA) or market.options[place]:
+                    assert abs(float(figure) - row[column]) <= row[column + 1], (name, column)
+
+    def gates_hold(self) -> None:
+        """Present prices and moments are in the gates of all that is followed: so ticks that stay there may pass."""
+        market = self.guard._market
+        if market is None:
+            return
+        low, high, until = self.guard.quiet()
+        known = [ring.known for ring in self.guard._rings]
+        for key, row in market.rows.items():
+            mark = market.marks.get(row)
+            if row and (mark is None or any(own[mark] for own in known)):
+                assert low[row] <= market.prices[row] <= high[row], key
+                assert market.stamps[row] <= until[row], key
 
     def risk(self, name: str) -> Risk:
         """Return a contract's risk in decimals, at the present prices."""
@@ -169,6 +197,7 @@ def test_h_3_no_crossing_of_a_portfolio_account_is_missed_at_any_tick(
     for _ in range(25):
         scene.step(wildness)
         scene.nothing_missed()
+        scene.gates_hold()
 
 
 @settings(max_examples=8, deadline=None)
@@ -253,6 +282,54 @@ def test_h_3_the_engine_misses_nothing_of_portfolio_accounts(seed: int) -> None:
             standing = entry.watched.standing
             assert standing is not None
             assert standing.zone == standing.ladder.zone(figures.ratio)
+
+
+def run_engine(seed: int, wildness: float, at_once: int) -> tuple[Engine, list[str]]:
+    """Return an engine that took a market's ticks so many at a time, and what it commanded."""
+    market = OptionMarket(Random(seed), REFERENCE)
+    engine = Engine(REFERENCE)
+    engine.ticks(market.opening, None)
+    arm(engine, [option_account(market.rng, f"a{i}", REFERENCE, market.book) for i in range(4)])
+    ticks = [market.step(wildness) for _ in range(60)]
+    commands: list[str] = []
+    for begin in range(0, len(ticks), at_once):
+        for decision in engine.ticks(ticks[begin : begin + at_once], None):
+            commands += [command.model_dump_json() for command in decision.commands]
+    return engine, commands
+
+
+@settings(max_examples=4, deadline=None)
+@given(seeds, st.sampled_from((1.0, 0.1, 0.01)))
+def test_h_3_many_ticks_at_once_concern_whom_each_by_itself_does(
+    seed: int, wildness: float
+) -> None:
+    one, commands = run_engine(seed, wildness, 1)
+    many, same = run_engine(seed, wildness, 20)
+    assert commands == same
+    for name, entry in many.entries.items():
+        assert entry.watched.standing == one.entries[name].watched.standing
+
+
+def test_quiet_ticks_of_portfolio_accounts_pass_in_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard hears of few of the ticks by which it goes, and of none whose price stands still."""
+    market, told = OptionMarket(Random(2), REFERENCE), list[str]()
+    engine = Engine(REFERENCE)
+    engine.ticks(market.opening, None)
+    arm(engine, [option_account(market.rng, f"a{i}", REFERENCE, market.book) for i in range(4)])
+    real = PortfolioWatch.tick
+
+    def tick(guard: PortfolioWatch, key: str) -> list[int]:
+        told.append(key)
+        return real(guard, key)
+
+    monkeypatch.setattr(PortfolioWatch, "tick", tick)
+    ticks = [market.step(0.0005) for _ in range(100)]
+    guard = engine.watch.guard
+    assert guard is not None
+    places = guard.places([f"{tick.symbol}/{tick.kind}" for tick, _ in ticks])
+    heard = int((places > 0).sum())
+    engine.ticks(ticks, None)
+    assert len(told) < heard / 2
 
 
 def test_h_3_cells_spare_most_of_the_work() -> None:

@@ -53,6 +53,8 @@ from monitor.watch.portfolio.layout import (
     R_WORTH,
     REQUIREMENT_HI,
     REQUIREMENT_LO,
+    ROWS_BEGIN,
+    ROWS_END,
     SHORT,
     SPOT_TAKER,
     SURE,
@@ -69,7 +71,7 @@ from monitor.watch.portfolio.layout import (
 )
 from monitor.watch.portfolio.unit import ROUNDING, bound_unit
 
-__all__ = ["bound_accounts", "mark_contracts"]
+__all__ = ["bound_accounts", "mark_contracts", "mark_rows"]
 
 _HUGE = 1e200
 
@@ -374,3 +376,11 @@ def mark_contracts(slots: Any, accounts: Any, legs: Any, wanted: Any) -> None:
     for n in range(len(slots)):
         for j in range(accounts[slots[n], LEGS_BEGIN], accounts[slots[n], LEGS_END]):
             wanted[legs[j, L_CONTRACT]] = True
+
+
+@compiled
+def mark_rows(slots: Any, accounts: Any, rows: Any, wanted: Any) -> None:
+    """Mark in `wanted` the price rows that the accounts in `slots` depend on."""
+    for n in range(len(slots)):
+        for j in range(accounts[slots[n], ROWS_BEGIN], accounts[slots[n], ROWS_END]):
+            wanted[rows[j]] = True

@@ -227,10 +227,10 @@ def _serves(legs: dict[str, _Leg], reference: Reference, market: Market) -> bool
     for under, has in options.items():
         # Every set that may come into force, so that none must be asked about later.
         for dated in reference.portfolio:
-            unit = dated.unit(market.name(under))
+            unit = dated.unit(market.unit_names[under])
             if unit is None or not fits(unit, options=has, names=names[under]):
                 return False
-        if market.grid(under) is None:
+        if market.grid(under, market.moment(under)) is None:
             return False
     return True
 

@@ -59,6 +59,9 @@ F_GAIN: Final = S_GAIN + MOVES
 """The same in its forward, where that is not the index."""
 CONTRACT: Final = F_GAIN + MOVES
 
+GOES_BY: Final = 6
+"""Rows of a contract (`Market.row_table`) that the deviation goes by which its mark implies."""
+
 # -- one underlying --------------------------------------------------------------------------------
 
 BUCKETS: Final = 8
@@ -92,7 +95,9 @@ UNITS_END: Final = 5
 AUTO_BORROW: Final = 6
 CANCELLABLE: Final = 7
 LEVELS: Final = 8
-ACCOUNT: Final = 9
+ROWS_BEGIN: Final = 9
+ROWS_END: Final = 10
+ACCOUNT: Final = 11
 
 SPOT_TAKER: Final = 0
 DERIVATIVE_TAKER: Final = 1

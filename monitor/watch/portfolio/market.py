@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,26 @@ from monitor.reference import Reference
 from monitor.schema.reference import Instrument
 from monitor.watch.portfolio.parameters import Parameters
 
-__all__ = ["Market"]
+__all__ = ["Market", "Terms"]
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
+Moments = NDArray[np.int64]
 _QUOTES = {"USDT": 0, "USDC": 1}
+
+
+class Terms(NamedTuple):
+    """What compiled loops read of contracts, by number, and of currencies; as of `Market`."""
+
+    calls: NDArray[np.bool_]
+    in_coin: NDArray[np.bool_]
+    inverse: NDArray[np.bool_]
+    swaps: NDArray[np.bool_]
+    legs: NDArray[np.int64]
+    strikes: Floats
+    expiries: Floats
+    places: Places
+    routes: Places
 
 
 class Market:
@@ -33,13 +49,18 @@ class Market:
         self.reference, self.book = reference, book
         self.changes = 0
         """How often something known came to be priced through other rows (PX-2, MM-3)."""
+        self.grown = 0
+        """How often it grew."""
         self.rows: dict[str, int] = {"": 0}
         self.prices = np.ones(1)
-        self.stamps: list[int] = [0]
+        self.stamps = np.zeros(1, dtype=np.int64)
         self.currencies: dict[str, int] = {"USD": 0}
         self.routes = np.zeros((1, 2), dtype=np.intp)
         """Currency → its rows."""
+        self.coin_routes = np.zeros((0, 2), dtype=np.intp)
+        """Underlying → the rows of its coin."""
         self.underlyings: dict[str, int] = {}
+        self.unit_names: list[str] = []
         self.coins: list[int] = []
         """Underlying → currency."""
         self.contracts: dict[str, int] = {}
@@ -64,6 +85,13 @@ class Market:
         """Rows that an underlying is priced by: moments go by them."""
         self.quotes: set[int] = set()
         """Rows of quote currencies alone."""
+        self.units: dict[int, list[int]] = {}
+        """Row → underlyings that are priced by it."""
+        self.marks_of: list[list[int]] = []
+        """Underlying → rows of its contracts' marks."""
+        self.row_table = np.zeros((0, 8), dtype=np.intp)
+        """Contract → its mark, forward, and the rows of quote, of what the forward is in, and of the coin."""
+        self._terms: Terms | None = None
         self.parameters: dict[int, Parameters] = {}
         self.of: list[list[int]] = []
         """Underlying → its contracts."""
@@ -72,10 +100,11 @@ class Market:
         """Return the row of a price key, which has a price."""
         found = self.rows.get(key)
         if found is None:
-            found = self.rows[key] = len(self.stamps)
+            found = self.rows[key] = len(self.prices)
+            self.grown += 1
             tick = self.book.prices[key]
             self.prices = np.append(self.prices, float(tick.price))
-            self.stamps.append(tick.ts)
+            self.stamps = np.append(self.stamps, tick.ts)
         return found
 
     def take(self, key: str) -> int | None:
@@ -85,6 +114,11 @@ class Market:
             tick = self.book.prices[key]
             self.prices[row], self.stamps[row] = float(tick.price), tick.ts
         return row
+
+    def follow(self, rows: Places, prices: Floats, stamps: Moments) -> None:
+        """Read prices, the last of each row, that were accepted; those of row 0 are nobody's."""
+        self.prices[rows], self.stamps[rows] = prices, stamps
+        self.prices[0], self.stamps[0] = 1.0, 0
 
     def currency(self, name: str) -> int:
         """Return a currency's place, at the route it has now."""
@@ -96,6 +130,7 @@ class Market:
         if found is None:
             found = self.currencies[name] = len(self.routes)
             self.routes = np.vstack([self.routes, np.array([rows])])
+            self._terms = None
         elif tuple(self.routes[found]) != rows:
             self.routes[found] = rows
             self.changes += 1
@@ -107,7 +142,10 @@ class Market:
         found = self.underlyings.get(name)
         if found is None:
             self.coins.append(self.currency(name))
+            self.unit_names.append(name)
+            self.grown += 1
             self.of.append([])
+            self.coin_routes = self.routes[self.coins]
             found = self.underlyings[name] = len(self.coins) - 1
         return found
 
@@ -137,6 +175,7 @@ class Market:
         return found
 
     def _append(self, instrument: Instrument, place: tuple[int, ...]) -> None:
+        self.grown += 1
         self.of[place[0]].append(len(self.instruments))
         if instrument.kind == "option":
             self.marks[place[1]] = len(self.instruments)
@@ -154,6 +193,8 @@ class Market:
         self.swaps = np.append(self.swaps, instrument.kind == "swap")
 
     def _touch_again(self) -> None:
+        self._terms = None
+        self.coin_routes = self.routes[self.coins]
         touched: dict[int, set[int]] = {}
         for number in range(len(self.instruments)):
             for row in self.rows_of_contract(number):
@@ -161,6 +202,16 @@ class Market:
         self.of_coin = self.rows_of(self.coins)
         self.quotes = self.rows_of(self.places[:, 2].tolist()) - self.of_coin
         self.touched = {row: np.array(sorted(numbers)) for row, numbers in touched.items()}
+        self.units = {}
+        for under, coin in enumerate(self.coins):
+            for row in self.rows_of((coin,)):
+                self.units.setdefault(row, []).append(under)
+        places, coins = self.places, np.array(self.coins, dtype=np.intp)
+        currencies = places[:, 2], places[:, 4], coins[places[:, 0]]
+        routes = [self.routes[chosen] for chosen in currencies]
+        self.row_table = np.column_stack([places[:, 1], places[:, 3], *routes])
+        marks = [np.unique(self.row_table[numbers, :2]).tolist() for numbers in self.of]
+        self.marks_of = [[row for row in rows if row] for rows in marks]
 
     def rows_of(self, currencies: Iterable[int]) -> set[int]:
         """Return the rows that currencies are priced by."""
@@ -191,19 +242,17 @@ class Market:
 
     def moment(self, under: int) -> int:
         """Return the time that a unit is looked at, as `moment_of` does (epoch ms)."""
-        return max(self.stamps[row] for row in self.rows_of((self.coins[under],)))
+        first, second = self.coin_routes[under]
+        return int(max(self.stamps[first], self.stamps[second]))
 
     def moments(self) -> Floats:
         """Return the time that every unit is looked at."""
-        return np.array([self.moment(under) for under in range(len(self.coins))], dtype=float)
+        found: Floats = self.stamps[self.coin_routes].max(axis=1).astype(float)
+        return found
 
-    def name(self, under: int) -> str:
-        """Return an underlying's name."""
-        return list(self.underlyings)[under]
-
-    def grid(self, under: int) -> Grid | None:
-        """Return the parameters in force (PM-4)."""
-        return grid_of(self.reference, self.name(under), self.moment(under))
+    def grid(self, under: int, moment: int) -> Grid | None:
+        """Return the parameters in force at a moment (PM-4)."""
+        return grid_of(self.reference, self.unit_names[under], moment)
 
     def parameters_of(self, grid: Grid) -> Parameters:
         """Return a grid in floats, compiled once."""
@@ -217,15 +266,19 @@ class Market:
         found: Floats = rows[self.routes[:, 0]] * rows[self.routes[:, 1]]
         return found
 
-    def forwards(self, rows: Floats, values: Floats, chosen: Places) -> Floats:
-        """Return the forwards of contracts in USD, given all rows and currencies."""
-        found: Floats = rows[self.places[chosen, 3]] * values[self.places[chosen, 4]]
-        return found
-
-    def quoted(self, rows: Floats, values: Floats, quotes: Floats, chosen: Places) -> Floats:
-        """Return forwards in the contracts' quote currencies, worth `quotes`."""
-        places = self.places[chosen]
-        same = places[:, 4] == places[:, 2]
-        usd = rows[places[:, 3]] * values[places[:, 4]]
-        found: Floats = np.where(same, rows[places[:, 3]], usd / quotes[places[:, 2]])
-        return found
+    @property
+    def terms(self) -> Terms:
+        """What compiled loops read."""
+        if self._terms is None:
+            self._terms = Terms(
+                self.calls,
+                self.in_coin,
+                self.inverse,
+                self.swaps,
+                self.legs,
+                self.strikes,
+                self.expiries,
+                self.places,
+                self.routes,
+            )
+        return self._terms

@@ -24,9 +24,11 @@ from monitor.watch.portfolio.black import (
     density_between,
     first_between,
 )
+from monitor.watch.portfolio.deviations import mark_between, quoted, value_of
 from monitor.watch.portfolio.layout import (
     APART,
     COIN,
+    CONTRACT,
     DECAY,
     DELTA,
     EXTREME,
@@ -47,11 +49,14 @@ from monitor.watch.portfolio.layout import (
     RHO,
     S_GAIN,
     STILL,
+    TENOR,
+    TERM,
     VEGA,
     WORTH,
 )
+from monitor.watch.portfolio.parameters import YEAR_MS
 
-__all__ = ["option_rows"]
+__all__ = ["MARK_WIDTH", "option_rows"]
 
 _MODEL = 2e-10
 """Relative to the largest price: the decimals' own slack, taken off or not, and their rounding."""
@@ -61,6 +66,8 @@ _SLOPE = 1e-9
 _LEAST = 1e-4
 """As of `monitor.margin.portfolio.option_risk`: what is left of a forward at least."""
 _BLIND = 1e300
+MARK_WIDTH = 0.25
+"""How far an option's mark may move in a cell that is not a point; its volatility binds first."""
 
 
 @compiled
@@ -291,47 +298,95 @@ def option_row(
 
 
 @compiled
+def place_mark(
+    number: int,
+    terms: Any,
+    prices: Any,
+    now: float,
+    width: float,
+    cell: Any,
+    gates: Any,
+    deviation: Any,
+) -> None:
+    """Give a mark its part of the cell, wide where its deviation binds it; what has expired has none."""
+    mark = terms.places[number, 1]
+    if terms.expiries[number] <= now:
+        deviation[0] = deviation[1] = 0.0
+    bound = deviation[0] > 0.0 and deviation[1] < MOST
+    share = MARK_WIDTH if bound and width > 0.0 else width
+    cell[0][mark], cell[1][mark] = prices[mark] * (1.0 - share), prices[mark] * (1.0 + share)
+    gates[0][mark], gates[1][mark] = cell[0][mark], cell[1][mark]
+
+
+@compiled
 def option_rows(
-    calls: Any,
-    in_coin: Any,
-    cells: Any,
-    years: Any,
-    moves: Any,
+    chosen: Any,
+    terms: Any,
+    prices: Any,
+    coin: int,
+    now: float,
+    until: float,
+    width: float,
+    deviations: Any,
+    buckets: Any,
     passing: float,
     shocks: Any,
-    tenor_shocks: Any,
-    term_shocks: Any,
     minimum: float,
     option_minimum: float,
-    by_index: Any,
-    marks: Any,
+    cell: Any,
+    gates: Any,
+    box: Any,
     scratch: Any,
-    rows: Any,
+    table: Any,
 ) -> None:
-    """Write one row a contract; what goes by instrument alone is left as it is.
+    """Write rows of one underlying's options, and give their marks their parts of the cell.
 
-    `cells`: lowest and highest index, forward and strike (USD) and deviation; `years`: lowest and
-    highest; `moves`: factors of the volatility when it falls, stands and rises; `passing`: MR2's years;
-    `shocks`: MR1's points, then MR6's.
+    What goes by instrument alone is left out (`contracts.date_rows`). `cell`, `gates`: lowest and highest
+    by row; `now`, `until` in epoch ms; `buckets` by contract as of `parameters.Buckets`; `passing`: MR2's
+    years; `shocks`: MR1's points, then MR6's.
     """
-    for n in range(len(calls)):
+    low, high = cell
+    for n in range(len(chosen)):
+        i = chosen[n]
+        deviation, row, own = deviations[i], table[i], buckets[i]
+        call, in_coin, strike = terms.calls[i], terms.in_coin[i], terms.strikes[i]
+        mark, quote, forward = terms.places[i, 1], terms.places[i, 2], terms.places[i, 3]
+        place_mark(i, terms, prices, now, width, cell, gates, deviation)
+        for k in range(CONTRACT):
+            row[k] = 0.0
+        box[0], box[1] = value_of(coin, terms, low), value_of(coin, terms, high)
+        box[2] = low[forward] * value_of(terms.places[i, 4], terms, low)
+        box[3] = high[forward] * value_of(terms.places[i, 4], terms, high)
+        box[4], box[5] = strike * value_of(quote, terms, low), strike * value_of(quote, terms, high)
+        box[6], box[7] = deviation[0], deviation[1]
+        mark_lo, mark_hi = mark_between(
+            call,
+            in_coin,
+            strike,
+            quoted(i, terms, low, high),
+            quoted(i, terms, high, low),
+            low[mark],
+            high[mark],
+            deviation,
+        )
         option_row(
-            calls[n],
-            in_coin[n],
-            cells[n],
-            years[n, 0],
-            years[n, 1],
-            moves[n],
+            call,
+            in_coin,
+            box,
+            max(0.0, terms.expiries[i] - until) / YEAR_MS,
+            max(0.0, terms.expiries[i] - now) / YEAR_MS,
+            own,
             passing,
             shocks,
-            tenor_shocks[n],
-            term_shocks[n],
+            own[3],
+            own[4],
             minimum,
             option_minimum,
-            by_index[n],
-            marks[n, 0],
-            marks[n, 1],
+            forward == 0,
+            mark_lo,
+            mark_hi,
             scratch[0],
             scratch[1],
-            rows[n],
+            row,
         )
+        row[TENOR], row[TERM] = own[5], own[6]

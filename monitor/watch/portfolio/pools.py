@@ -23,6 +23,8 @@ from monitor.watch.portfolio.layout import (
     LEGS_END,
     LEVELS,
     MOST_LEVELS,
+    ROWS_BEGIN,
+    ROWS_END,
     UNIT_I,
     UNITS_BEGIN,
     UNITS_END,
@@ -71,6 +73,7 @@ class Pools:
         self.amounts: _Pool[np.float64] = _Pool((LEG_F,), np.float64)
         self.units: _Pool[np.int64] = _Pool((UNIT_I,), np.int64)
         self.caps: _Pool[np.float64] = _Pool((), np.float64)
+        self.rows: _Pool[np.int64] = _Pool((), np.int64)
         self.discounts: _Pool[np.float64] = _Pool((2,), np.float64)
         self.borrows: _Pool[np.float64] = _Pool((3,), np.float64)
         self._tiers.clear()
@@ -123,6 +126,7 @@ class Pools:
         self.amounts.add(book.amounts)
         own[UNITS_BEGIN], own[UNITS_END] = self.units.add(book.units)
         self.caps.add(book.caps)
+        own[ROWS_BEGIN], own[ROWS_END] = self.rows.add(np.array(book.rows, dtype=np.int64))
         self.rates[slot] = book.rates
 
     def _tier(self, pool: _Pool[np.float64], tiers: tuple[Any, ...]) -> tuple[int, int]:

@@ -46,25 +46,21 @@ from numpy.typing import NDArray
 from monitor.options.implied import MOST_DEVIATION
 from monitor.options.time_value import deviation_of, time_value
 from monitor.watch.portfolio.black import NOISE
-from monitor.watch.portfolio.contracts import inverse_rows, linear_rows
-from monitor.watch.portfolio.deviations import bound_marks, imply, still_in, widen
+from monitor.watch.portfolio.contracts import contract_rows, date_rows
+from monitor.watch.portfolio.deviations import guard_marks, imply, still_in, widen
+from monitor.watch.portfolio.gates import narrow_gates
 from monitor.watch.portfolio.layout import (
-    BASIS_HI,
-    BASIS_LO,
     BLIND,
     BUCKETS,
     CONTRACT,
     HEDGED,
     INDEX_HI,
     INDEX_LO,
-    LEG,
     PAIRS,
-    TENOR,
-    TERM,
     UNDERLYING,
 )
 from monitor.watch.portfolio.market import Market, Places
-from monitor.watch.portfolio.options import option_rows
+from monitor.watch.portfolio.options import MARK_WIDTH, option_rows
 from monitor.watch.portfolio.parameters import (
     BUCKET,
     DAY_MS,
@@ -77,15 +73,16 @@ from monitor.watch.portfolio.parameters import (
 __all__ = ["Ring", "Width"]
 
 Floats = NDArray[np.float64]
+Moments = NDArray[np.int64]
+_NOBODY = np.zeros(0, dtype=np.intp)
 
-_CALM = 0.125
-"""Of the cell's width: how far a price may move until options are looked at again."""
+_GATES = np.array((1.0, 0.5, 0.25, 0.12, 0.06, 0.02, 0.004, 0.0))
+"""Of the cell's width: how far prices may move until options are looked at again, as far as these let them."""
 _QUOTE = 0.125
 """What contracts are quoted in stands still beside what they are on."""
-_MARK = 0.25
-"""How far an option's mark may move in a cell that is not a point; its volatility binds first."""
 _ROUNDING = 1e-11
-_PAIRS = (("USDT", "USD"), ("USDT", "USDC"), ("USDC", "USD"))
+_PEGS = ("USDT", "USDC", "USD")
+_PAIRS = ((0, 2), (0, 1), (1, 2))
 
 
 class Width:
@@ -98,17 +95,22 @@ class Width:
 
 
 class Ring:
-    """One cell; what has left it is made again around the present prices when it is wanted."""
+    """One cell, made around the prices at which it is wanted.
+
+    Only rows that are `followed` are kept up to date: nobody who stands here depends on any other, and
+    what has gone by there is seen to when somebody comes (`renew`).
+    """
 
     def __init__(self, market: Market, width: Width) -> None:
         self.market, self.width = market, width
         self.lo, self.hi = np.ones(1), np.ones(1)
         """By row: the cell."""
-        self.safe_lo, self.safe_hi = np.ones(1), np.ones(1)
-        """By row, in the cell: while all prices are in these, the options not `narrow` are in theirs."""
-        self.narrow: set[int] = set()
+        self.gate_lo, self.gate_hi = np.ones(1), np.ones(1)
+        """By row, in the cell: while all prices are in these, so are the deviations of all options followed."""
+        self.followed = np.zeros(1, dtype=np.bool_)
+        """By row; more than those of the present members where some have gone."""
         self.table = np.zeros((0, CONTRACT))
-        self.known = np.zeros(0, dtype=bool)
+        self.known = np.zeros(0, dtype=np.bool_)
         self.deviation = np.zeros((0, 2))
         self.buckets = np.zeros((0, BUCKET))
         self.bucket_until = np.zeros(0, dtype=np.int64)
@@ -118,87 +120,141 @@ class Ring:
         self.shares = np.zeros((0, BUCKETS, BUCKETS))
         self.scales = np.zeros((0, BUCKETS, 2))
         self.hedges = np.zeros((0, PAIRS, BUCKETS, 2))
-        self._slopes = np.zeros((2, 10))
-        self.until: list[int] = []
+        self._grown = -1
+        self._slopes, self._box = np.zeros((2, 10)), np.zeros(8)
+        self._shares = width.price * _GATES
+        self._used: dict[int, Parameters] = {}
+        self._pegged: dict[int, list[tuple[float, float]]] = {}
+        """Underlying → its parameters, and the pegs that its slices of MR9 were looked up by."""
+        self.until = np.zeros(0, dtype=np.int64)
         """By underlying, as are these: the last moment of the span; -1: not known."""
 
     def values(self) -> tuple[Floats, Floats]:
         """Return what every currency may be worth in USD."""
         return self.market.values(self.lo), self.market.values(self.hi)
 
+    def narrow(self, low: Floats, high: Floats, until: Moments) -> None:
+        """Narrow intervals of prices, and last moments, by row to what leaves no cell of those who stand here."""
+        market = self.market
+        narrow_gates(
+            self.followed,
+            (self.gate_lo, self.gate_hi),
+            market.coin_routes,
+            self.until,
+            low,
+            high,
+            until,
+        )
+
     # -- prices -------------------------------------------------------------------------------
 
     def left_by(self, row: int) -> set[int]:
-        """Take a row's present price; return the rows whose accounts are to be looked at again."""
-        self.grow()
-        market, price = self.market, float(self.market.prices[row])
-        touched = market.touched.get(row)
+        """Take a followed row's present price; return the rows whose accounts are to be looked at again."""
+        market, price = self.market, self.market.prices[row]
         if not self.lo[row] <= price <= self.hi[row]:
-            self._centre(row)
-            if touched is not None:
-                self.known[touched] = False
-            self._forget_moments(row, late_only=False)
+            self._leave(row)
             return {row}
-        if row in market.of_coin and self._forget_moments(row, late_only=True):
-            return {row}
-        if touched is None or not self.width.price:
-            return (
-                set()
-            )  # at a point no option's deviation may move at all: its mark's row has told
-        if self.safe_lo[row] <= price <= self.safe_hi[row]:
-            if not self.narrow:
-                return set()
-            chosen = np.array([n for n in touched.tolist() if n in self.narrow], dtype=np.intp)
-        else:
-            self._calm(row)
-            chosen = touched[market.options[touched]]
-        chosen = chosen[self.known[chosen]]
-        return self._verify(chosen) if len(chosen) else set()
+        late = {row} if self._forget_late(row) else set[int]()
+        if self.gate_lo[row] <= price <= self.gate_hi[row]:
+            return late
+        chosen = market.touched.get(row, _NOBODY)
+        chosen = chosen[market.options[chosen] & self.known[chosen]]
+        chosen = chosen[self.followed[market.places[chosen, 1]]]
+        if not len(chosen):
+            self._set_gate(row)
+            return late
+        if row not in market.marks:
+            self._set_gate(row)
+        return late | self._verify(chosen)
 
-    def _calm(self, row: int) -> None:
-        """Take an interval in which a price needs no second look while nobody else leaves his."""
-        price, width = self.market.prices[row], self.width.price * _CALM
-        self.safe_lo[row], self.safe_hi[row] = price * (1.0 - width), price * (1.0 + width)
+    def renew(self, rows: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> None:
+        """See to what has gone by in rows, and of the contracts wanted, that nobody followed."""
+        market = self.market
+        stale = rows & ~self.followed
+        chosen = np.flatnonzero(stale)
+        if not len(chosen):
+            return
+        prices = market.prices[chosen]
+        left = (prices < self.lo[chosen]) | (prices > self.hi[chosen])
+        for row in chosen[left].tolist():
+            self._leave(row)
+        for row in chosen[~left].tolist():
+            self._set_gate(row)
+            self._forget_late(row)
+        asked = np.flatnonzero(wanted & self.known & market.options)
+        asked = asked[stale[market.row_table[asked]].any(axis=1)]
+        if len(asked) and self.width.price:
+            self._verify(asked)
+
+    def _leave(self, row: int) -> None:
+        """Begin anew around a price that has left its part of the cell.
+
+        All prices of a unit follow its coin, so they begin anew with it, and do not leave one by one.
+        """
+        market = self.market
+        self._centre(row)
+        touched = market.touched.get(row)
+        if touched is not None:
+            self.known[touched] = False
+        for under in market.units.get(row, ()):
+            self._forget_span(under)
+            for own in market.marks_of[under]:
+                self._centre(own)
+
+    def _forget_late(self, row: int) -> bool:
+        """Forget the units on the coin that `row` prices whose time is over; say whether there are any."""
+        market, forgotten = self.market, False
+        for under in market.units.get(row, ()):
+            if 0 <= self.until[under] < market.moment(under):
+                self._forget_span(under)
+                forgotten = True
+        return forgotten
+
+    def _forget_span(self, under: int) -> None:
+        self.until[under] = -1
+        self.known[self.market.of[under]] = False
+
+    def _set_gate(self, row: int) -> None:
+        """Let a gate be as wide as the cell; what goes by it is to be verified."""
+        self.gate_lo[row], self.gate_hi[row] = self.lo[row], self.hi[row]
 
     def _verify(self, chosen: Places) -> set[int]:
-        """Say whose deviations are in their cells, wherever all prices are in their calm intervals.
-
-        Those that only the present prices prove are looked at with every tick of theirs.
-        """
-        held = self._hold(chosen, self.safe_lo, self.safe_hi, NOISE)
-        self.narrow.difference_update(chosen[held].tolist())
+        """Find gates in which options' deviations stay in their cells; return the marks of those that left."""
+        market, prices = self.market, self.market.prices
+        held = np.zeros(len(chosen), dtype=np.bool_)
+        guard_marks(
+            chosen,
+            market.terms,
+            prices,
+            market.moments(),
+            market.row_table,
+            self._shares,
+            (self.lo, self.hi),
+            (self.gate_lo, self.gate_hi),
+            self.deviation,
+            held,
+        )
         chosen = chosen[~held]
         if not len(chosen):
             return set()
-        prices = self.market.prices
-        held = self._hold(chosen, prices, prices, NOISE)
-        perhaps = ~held & self._hold(chosen, prices, prices, -NOISE)
-        now = self.market.moments()[self.market.places[chosen, 0]]
-        held |= self.market.expiries[chosen] <= now
+        perhaps = self._hold(chosen, -NOISE)
         for place in np.flatnonzero(perhaps).tolist():
-            held[place] = self._holds_exactly(int(chosen[place]))
-        self.narrow.update(chosen[held].tolist())
-        gone = chosen[~held]
-        self.narrow.difference_update(gone.tolist())
+            perhaps[place] = self._holds_exactly(int(chosen[place]))
+        self._pin(chosen[perhaps])  # decimals tell of the present prices alone
+        gone = chosen[~perhaps]
         self.known[gone] = False
-        return {int(mark) for mark in self.market.places[gone, 1]}
+        return {int(mark) for mark in market.places[gone, 1]}
 
-    def _hold(self, chosen: Places, low: Floats, high: Floats, noise: float) -> NDArray[np.bool_]:
-        market = self.market
-        lows, highs = market.values(low), market.values(high)
+    def _pin(self, chosen: Places) -> None:
+        """Let all that options go by be looked at again when it moves."""
+        rows = np.unique(self.market.row_table[chosen])
+        self.gate_lo[rows] = self.gate_hi[rows] = self.market.prices[rows]
+
+    def _hold(self, chosen: Places, noise: float) -> NDArray[np.bool_]:
+        """Say whose deviations are in their cells at the present prices."""
         held = np.zeros(len(chosen), dtype=np.bool_)
-        still_in(
-            market.calls[chosen],
-            market.in_coin[chosen],
-            market.quoted(low, lows, highs, chosen),
-            market.quoted(high, highs, lows, chosen),
-            market.strikes[chosen],
-            low[market.places[chosen, 1]],
-            high[market.places[chosen, 1]],
-            self.deviation[chosen],
-            noise,
-            held,
-        )
+        prices = self.market.prices
+        still_in(chosen, self.market.terms, prices, prices, self.deviation, noise, held)
         return held
 
     def _holds_exactly(self, number: int) -> bool:
@@ -211,22 +267,10 @@ class Ring:
             return True
         return excess <= float(time_value(forward, strike, high)) * (1.0 - _ROUNDING)
 
-    def _forget_moments(self, row: int, *, late_only: bool) -> bool:
-        """Forget the units on the coin that `row` prices, if their time is over or its cell was left."""
-        market, forgotten = self.market, False
-        for under, coin in enumerate(market.coins):
-            if row not in market.routes[coin] or self.until[under] < 0:
-                continue
-            if not late_only or market.moment(under) > self.until[under]:
-                self.until[under] = -1
-                self.known[market.of[under]] = False
-                forgotten = True
-        return forgotten
-
     def forget(self) -> None:
         """Make everything anew."""
         self.known[:] = False
-        self.until = [-1] * len(self.until)
+        self.until[:] = -1
         self.bucket_set[:] = 0
         for row in range(1, len(self.lo)):
             self._centre(row)
@@ -236,9 +280,17 @@ class Ring:
     def grow(self) -> None:
         """Make room for what the market has got since."""
         market = self.market
-        for row in range(len(self.lo), len(market.prices)):
-            self.lo, self.hi = np.append(self.lo, 1.0), np.append(self.hi, 1.0)
-            self.safe_lo, self.safe_hi = np.append(self.safe_lo, 1.0), np.append(self.safe_hi, 1.0)
+        if self._grown == market.grown:
+            return
+        self._grown = market.grown
+        first, count = len(self.lo), len(market.prices)
+        if count > first:
+            ones = np.ones(count - first)
+            self.lo, self.hi = np.append(self.lo, ones), np.append(self.hi, ones)
+            self.gate_lo = np.append(self.gate_lo, ones)
+            self.gate_hi = np.append(self.gate_hi, ones)
+            self.followed = np.append(self.followed, np.zeros(count - first, dtype=np.bool_))
+        for row in range(first, count):
             self._centre(row)
         more = len(market.instruments) - len(self.known)
         if more:
@@ -254,16 +306,16 @@ class Ring:
             self.shares = np.concatenate([self.shares, np.zeros((more, BUCKETS, BUCKETS))])
             self.scales = np.concatenate([self.scales, np.zeros((more, BUCKETS, 2))])
             self.hedges = np.concatenate([self.hedges, np.zeros((more, PAIRS, BUCKETS, 2))])
-            self.until += [-1] * more
+            self.until = np.append(self.until, np.full(more, -1, dtype=np.int64))
 
     def _centre(self, row: int) -> None:
         price, width = self.market.prices[row], self.width.price
         if width and row in self.market.marks:
-            width = _MARK
+            width = MARK_WIDTH
         elif row in self.market.quotes:
             width *= _QUOTE
         self.lo[row], self.hi[row] = price * (1.0 - width), price * (1.0 + width)
-        self._calm(row)
+        self._set_gate(row)
 
     def ensure(self, wanted: NDArray[np.bool_]) -> None:
         """Make the cells of the contracts wanted that are not known. Their units must have a grid."""
@@ -277,7 +329,8 @@ class Ring:
 
     def _make_unit(self, under: int, chosen: Places, lows: Floats, highs: Floats) -> None:
         market = self.market
-        moment, grid = market.moment(under), market.grid(under)
+        moment = market.moment(under)
+        grid = market.grid(under, moment)
         if grid is None:
             return
         parameters = market.parameters_of(grid)
@@ -285,141 +338,98 @@ class Ring:
         index = float(lows[coin]), float(highs[coin])
         if self.until[under] < 0:
             self.until[under] = min(moment + self.width.hold, next_set(market.reference, moment))
-            self.under[under] = parameters.row
-            self.shares[under], self.scales[under] = parameters.shares, parameters.scale
+            self._use(under, parameters)
         self.under[under, INDEX_LO], self.under[under, INDEX_HI] = index
         self._peg(under, parameters, lows, highs)
-        linear = chosen[~market.options[chosen] & ~market.inverse[chosen]]
-        inverse = chosen[market.inverse[chosen]]
-        minimum = float(grid.unit.minimum_charge)
-        if len(linear):
-            rows, quotes = market.places[linear, 1], market.places[linear, 2]
-            mark = self.lo[rows], self.hi[rows]
-            usd = mark[0] * lows[quotes], mark[1] * highs[quotes]
-            self.table[linear] = linear_rows(mark, usd, index, parameters.moves, minimum)
-        if len(inverse):
-            rows = market.places[inverse, 1]
-            mark = self.lo[rows], self.hi[rows]
-            self.table[inverse] = inverse_rows(mark, index, parameters.moves, minimum)
         options = chosen[market.options[chosen]]
+        others = chosen[~market.options[chosen]] if len(options) < len(chosen) else _NOBODY
+        unit = grid.unit
+        minimum = float(unit.minimum_charge)
+        if len(others):
+            moves = parameters.moves
+            contract_rows(others, market.terms, coin, self.lo, self.hi, moves, minimum, self.table)
         if len(options):
-            self._make_options(under, options, parameters, lows, highs)
-        self._date(under, chosen, parameters)
+            self._make_options(under, options, parameters, moment)
+        date_rows(
+            chosen,
+            market.terms,
+            float(moment),
+            float(self.until[under]),
+            float(unit.basis_yearly),
+            float(unit.basis_perpetual),
+            self.table,
+        )
         self.known[chosen] = True
+        if len(options) and self.width.price and self._verify(options):
+            self._pin(options)  # whoever is not in his own cell is found with the next tick
+            self.known[options] = True
+
+    def _use(self, under: int, parameters: Parameters) -> None:
+        """Take the parameters in force for a unit, unless they are those it has."""
+        if self._used.get(under) is parameters:
+            return
+        self._used[under] = parameters
+        self._pegged.pop(under, None)
+        self.under[under] = parameters.row
+        self.shares[under], self.scales[under] = parameters.shares, parameters.scale
 
     def _peg(self, under: int, parameters: Parameters, lows: Floats, highs: Floats) -> None:
         """MR9: look its slices up for where the pegs may be."""
-        places = self.market.currencies
-        for pair, names in enumerate(_PAIRS):
-            known = [places.get(name, 0) for name in names]
-            first, second = ((lows[k], highs[k]) for k in known)
+        places = [self.market.currencies.get(name, 0) for name in _PEGS]
+        pegs = [(float(lows[place]), float(highs[place])) for place in places]
+        if self._pegged.get(under) == pegs:
+            return
+        self._pegged[under] = pegs
+        for pair, (one, other) in enumerate(_PAIRS):
+            first, second = pegs[one], pegs[other]
             low = min(first[0] / second[1], second[0] / first[1]) * (1.0 - _ROUNDING)
             high = min(1.0, first[1] / second[0], second[1] / first[0]) * (1.0 + _ROUNDING)
             slices, count, blind = parameters.hedge(low, high)
             self.hedges[under, pair] = slices
             self.under[under, HEDGED + pair], self.under[under, BLIND + pair] = count, blind
 
-    def _date(self, under: int, chosen: Places, parameters: Parameters) -> None:
-        """MR4's share by what is left to expiry, and MR9's leg."""
-        market, unit = self.market, parameters.grid.unit
-        yearly, now, until = float(unit.basis_yearly), market.moment(under), self.until[under]
-        self.table[chosen, LEG] = market.legs[chosen]
-        left_lo = np.maximum(0.0, market.expiries[chosen] - until) * (yearly / YEAR_MS)
-        left_hi = np.maximum(0.0, market.expiries[chosen] - now) * (yearly / YEAR_MS)
-        perpetual = float(unit.basis_perpetual)
-        swaps = market.swaps[chosen]
-        self.table[chosen, BASIS_LO] = np.where(swaps, perpetual, left_lo)
-        self.table[chosen, BASIS_HI] = np.where(swaps, perpetual, left_hi)
-
     def _make_options(
-        self, under: int, chosen: Places, parameters: Parameters, lows: Floats, highs: Floats
+        self, under: int, chosen: Places, parameters: Parameters, moment: int
     ) -> None:
-        market, unit = self.market, parameters.grid.unit
-        buckets = self._buckets(under, chosen, parameters)
-        calls, in_coin = market.calls[chosen], market.in_coin[chosen]
-        values, marks = market.values(market.prices), market.places[chosen, 1]
-        forward = market.quoted(market.prices, values, values, chosen)
-        strikes, prices = market.strikes[chosen], market.prices
-        deviation = self.deviation[chosen]
-        imply(calls, in_coin, forward, strikes, prices[marks], deviation)
-        self.deviation[chosen] = deviation
-        for place in np.flatnonzero(~self._hold(chosen, prices, prices, NOISE)).tolist():
-            found = deviation_of(*market.excess(int(chosen[place])))
-            deviation[place] = found * (1.0 - _ROUNDING), found * (1.0 + _ROUNDING)
-        if self.width.volatility:
-            widen(
-                calls,
-                in_coin,
-                forward,
-                strikes,
-                prices[marks],
-                deviation,
-                self.width.volatility,
-                self.width.price,
-            )
-        now = market.moment(under)
-        expired = market.expiries[chosen] <= now
-        deviation[expired] = 0.0
-        self.deviation[chosen] = deviation
-        low, high = deviation[:, 0], deviation[:, 1]
-        loose = expired | (low <= 0.0) | (high >= MOST_DEVIATION)
-        for row in marks[loose].tolist():
-            price = market.prices[row]
-            self.lo[row] = price * (1.0 - self.width.price)
-            self.hi[row] = price * (1.0 + self.width.price)
-            self._calm(row)
-        for row in marks[~loose].tolist():
-            self._centre(row)
-        quotes = market.places[chosen, 2]
-        left = np.maximum(0.0, market.expiries[chosen] - self.until[under]) / YEAR_MS
-        years = left, np.maximum(0.0, market.expiries[chosen] - now) / YEAR_MS
-        cells = np.empty((len(chosen), 8))
-        cells[:, 0], cells[:, 1] = lows[market.coins[under]], highs[market.coins[under]]
-        cells[:, 2] = market.forwards(self.lo, lows, chosen)
-        cells[:, 3] = market.forwards(self.hi, highs, chosen)
-        cells[:, 4], cells[:, 5] = strikes * lows[quotes], strikes * highs[quotes]
-        cells[:, 6], cells[:, 7] = low, high
-        bounds = np.empty((len(chosen), 2))
-        bound_marks(
-            calls,
-            in_coin,
-            market.quoted(self.lo, lows, highs, chosen),
-            market.quoted(self.hi, highs, lows, chosen),
-            strikes,
-            deviation,
-            self.lo[marks],
-            self.hi[marks],
-            bounds,
-        )
-        rows = np.zeros((len(chosen), CONTRACT))
+        market, unit, width = self.market, parameters.grid.unit, self.width
+        terms, prices = market.terms, market.prices
+        self._find_buckets(under, chosen, parameters, moment)
+        held = np.zeros(len(chosen), dtype=np.bool_)
+        imply(chosen, terms, prices, self.deviation, held)
+        for number in chosen[~held].tolist():
+            found = deviation_of(*market.excess(number))
+            self.deviation[number] = found * (1.0 - _ROUNDING), found * (1.0 + _ROUNDING)
+        if width.volatility:
+            widen(chosen, terms, prices, self.deviation, width.volatility, width.price)
         option_rows(
-            calls,
-            in_coin,
-            cells,
-            np.stack(years, axis=1),
-            buckets[:, :3],
+            chosen,
+            terms,
+            prices,
+            market.coins[under],
+            float(moment),
+            float(self.until[under]),
+            width.price,
+            self.deviation,
+            self.buckets,
             float(unit.days) * DAY_MS / YEAR_MS,
             parameters.moves,
-            buckets[:, 3],
-            buckets[:, 4],
             float(unit.minimum_charge),
             float(unit.option_minimum or 0),
-            market.places[chosen, 3] == 0,
-            bounds,
+            (self.lo, self.hi),
+            (self.gate_lo, self.gate_hi),
+            self._box,
             self._slopes,
-            rows,
+            self.table,
         )
-        self.table[chosen] = rows
-        self.table[chosen, TENOR], self.table[chosen, TERM] = buckets[:, 5], buckets[:, 6]
-        self.narrow.update(chosen.tolist())
 
-    def _buckets(self, under: int, chosen: Places, parameters: Parameters) -> Floats:
+    def _find_buckets(
+        self, under: int, chosen: Places, parameters: Parameters, moment: int
+    ) -> None:
         """Find the buckets of options; the span of moments ends where one leaves its own."""
-        market, moment = self.market, self.market.moment(under)
         old = (self.bucket_until[chosen] < moment) | (self.bucket_set[chosen] != id(parameters))
         for number in chosen[old].tolist():
-            found = Buckets(parameters.grid, int(market.expiries[number]), moment)
+            expiry = int(self.market.expiries[number])
+            found = Buckets(parameters.grid, expiry, moment)
             self.buckets[number] = found.row
             self.bucket_until[number], self.bucket_set[number] = found.until, id(parameters)
         self.until[under] = min(self.until[under], int(self.bucket_until[chosen].min()))
-        return self.buckets[chosen]

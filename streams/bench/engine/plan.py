@@ -26,6 +26,7 @@ def parts(sizes: Sizes) -> list[Part]:
         Part("fall", "everything falls by 20 %", f"{_HERE}.moves:measure_fall", sizes),
         Part("gap", "one price falls by 15 % at once", f"{_HERE}.moves:measure_gap", sizes),
         Part("watch-list", "a watch list with a sweep", f"{_HERE}.watch_list:measure", sizes),
+        Part("portfolio", "books of options", f"{_HERE}.portfolio:measure", sizes),
     ]
     return found
 
@@ -62,4 +63,6 @@ def ratios(found: list[PartResult], sizes: Sizes) -> list[Ratio]:
     made.at_most("crossings missed in the fall", "fall", "missed", 0.0)
     for part, key in (("fall", "differences"), ("gap", "btc.differences"), (middle, "differences")):
         made.at_most(f"differences from a full recompute ({part})", part, key, 0.0)
+    words = "option books that decimals place elsewhere"
+    made.at_most(words, "portfolio", "differences", 0.0)
     return made.found

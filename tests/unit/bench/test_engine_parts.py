@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from streams.bench.engine import calm, moves, single, watch_list
+from streams.bench.engine import calm, moves, portfolio, single, watch_list
 from streams.bench.engine.adapter import Probe
 from streams.bench.part import Teller
 from streams.bench.result import Figure, Sizes
@@ -62,6 +62,14 @@ def test_watch_list_sees_late_what_the_engine_sees_at_once(tmp_path: Path) -> No
 def test_account_is_assessed_and_takes_events(tmp_path: Path) -> None:
     found = run(single.measure, tmp_path)
     assert set(found) == {"assess", "event", "event.decode"}
+
+
+def test_portfolio_books_stand_where_decimals_place_them(tmp_path: Path) -> None:
+    found = run(portfolio.measure, tmp_path)
+    assert found["differences"].value == 0
+    assert found["unsure"].value <= 1
+    assert len(found["index"].runs) == SMALL.runs
+    assert {"index", "mark", "screen", "named"} <= set(found)
 
 
 def test_an_engine_that_overlooks_accounts_is_found_out(

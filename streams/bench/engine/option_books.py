@@ -1,15 +1,11 @@
-"""What ticks cost where accounts hold books of options: one underlying, coin-margined, five expiries.
-
-No account changes hands and none is told anything: it is the screen alone that is measured.
-"""
+"""Accounts of option books, and their market: one underlying, coin-margined, five expiries."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 from monitor.account import Account, Balance, Position
 from monitor.escalation import Episode
@@ -22,7 +18,7 @@ from monitor.schema import Tick
 from monitor.watch.form import compile_form
 from monitor.watch.portfolio import PortfolioWatch
 
-__all__ = ["Measured", "OptionBooks", "measure"]
+__all__ = ["OptionBooks"]
 
 _START = 1_700_000_000_000
 _DAY_MS = 86_400_000
@@ -33,22 +29,8 @@ _INDEX = 60_000.0
 _STEP_MS = 20
 _CALM = 2e-5
 """Deviation of an index tick from the last, as a share: some 0.1 % in ten minutes of five ticks/s."""
-_WARM = 3
-
-
-class Measured(NamedTuple):
-    """Times of single measurements, and what came of them."""
-
-    rescreens_ms: list[float]
-    """All accounts anew at the present prices, after a tick of the index."""
-    index_us: list[float]
-    """A tick of the index in a calm market."""
-    marks_us: list[float]
-    """A tick of an option's mark."""
-    named: int
-    """Accounts that the calm ticks named for decimals."""
-    unsure: int
-    """Accounts that floats could not place when all were screened."""
+_OPTIONS = 20
+"""Of one account."""
 
 
 def _option(days: int, strike: int, kind: str) -> dict[str, Any]:
@@ -103,13 +85,18 @@ def _reference() -> Reference:
 
 
 class OptionBooks:
-    """Accounts of option books, and a market whose marks follow volatilities of their own."""
+    """A watch over accounts of option books, and a market whose marks follow volatilities of their own.
 
-    def __init__(self, accounts: int, options: int, seed: int) -> None:
+    No account changes hands and none is told anything: it is the screen alone that ticks are for.
+    """
+
+    def __init__(self, accounts: int, seed: int) -> None:
         self.rng, self.reference, self.book = Random(seed), _reference(), PriceBook()
         self.watch = PortfolioWatch()
+        self.accounts: list[Account] = []
+        """By slot."""
         self.now, self.index, self._taken = _START, _INDEX, 0
-        self.levels = Ladders(self.reference.policy).of("portfolio", Episode()).floats
+        self.ladder = Ladders(self.reference.policy).of("portfolio", Episode())
         names = sorted(self.reference.instruments)
         self.volatilities = {name: self.rng.uniform(0.4, 0.8) for name in names}
         self._take("USDT-USD", "index", Decimal(1))
@@ -118,7 +105,18 @@ class OptionBooks:
             self._take(name, "mark", self._mark(name))
         self._columns: dict[str, int] = {}
         for number in range(accounts):
-            self._put(number, self._account(number, options))
+            self._put(number, self._account(number))
+
+    def look(self, slot: int) -> bool:
+        """Look at an account as the engine does with one that is named; say whether floats place it."""
+        found = self.watch.look(slot, self.ladder.floats)
+        return found is not None and found.sure
+
+    def differs(self, slot: int) -> bool:
+        """Say whether floats place an account elsewhere than decimals do."""
+        found = self.watch.look(slot, self.ladder.floats)
+        exact = assess(self.accounts[slot], self.reference, self.book)
+        return found is not None and found.sure and found.zone != self.ladder.zone(exact.ratio)
 
     def _take(self, symbol: str, kind: str, price: Decimal) -> str:
         self._taken += 1
@@ -134,11 +132,11 @@ class OptionBooks:
         step = Decimal("0.00000001")
         return max(step, Decimal(repr(worth / self.index)).quantize(step))
 
-    def _account(self, number: int, options: int) -> Account:
+    def _account(self, number: int) -> Account:
         """Ratios lie around 4.5, a twentieth of them next to a level."""
         rng = self.rng
         account = Account(f"a{number}", known=True, auto_borrow=True, mode="portfolio")
-        for name in rng.sample(sorted(self.volatilities), options):
+        for name in rng.sample(sorted(self.volatilities), _OPTIONS):
             quantity = Decimal(rng.choice((-3, -2, -1, 1, 2, 3)))
             position = Position(name, "net", quantity, self.book.mark(name))
             account.positions[f"{name}/net"] = position
@@ -152,7 +150,8 @@ class OptionBooks:
     def _put(self, slot: int, account: Account) -> None:
         form = compile_form(account, self.reference, self.book, self._column)
         self.watch.put(slot, account, self.reference, self.book, form)
-        self.watch.look(slot, self.levels)
+        self.accounts.append(account)
+        self.look(slot)
 
     def _column(self, key: str) -> int:
         return self._columns.setdefault(key, len(self._columns))
@@ -168,44 +167,3 @@ class OptionBooks:
         for name in self.volatilities:
             self.volatilities[name] *= 1.0 + self.rng.gauss(0.0, _CALM)
             yield self._take(name, "mark", self._mark(name))
-
-
-def measure(
-    accounts: int = 10_000,
-    options: int = 20,
-    ticks: int = 20,
-    rescreens: int = 10,
-    seed: int = 1,
-    told: Callable[[float], None] = lambda _: None,
-) -> Measured:
-    """Measure in this thread; `ticks` of the index, each followed by one of every mark.
-
-    `told` hears of the share that is behind.
-    """
-    books = OptionBooks(accounts, options, seed)
-    told(0.5)
-    whole, sure = [], 0
-    for number in range(rescreens + _WARM):
-        key = books.move_index()
-        begun = time.perf_counter()
-        books.watch.tick(key)
-        sure = books.watch.screen_all()
-        if number >= _WARM:
-            whole.append((time.perf_counter() - begun) * 1e3)
-    index, marks, named = list[float](), list[float](), 0
-    for number in range(ticks):
-        named += _tick(books, books.move_index(), index)
-        for key in books.move_marks():
-            named += _tick(books, key, marks)
-        told(0.5 + 0.5 * (number + 1) / ticks)
-    return Measured(whole, index, marks, named, accounts - sure)
-
-
-def _tick(books: OptionBooks, key: str, times: list[float]) -> int:
-    """Let the watch take a tick, and look at whom it names as the engine does; return how many."""
-    begun = time.perf_counter()
-    found = books.watch.tick(key)
-    times.append((time.perf_counter() - begun) * 1e6)
-    for slot in found:
-        books.watch.look(slot, books.levels)
-    return len(found)
