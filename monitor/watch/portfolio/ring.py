@@ -8,7 +8,12 @@ of one for the volatility × √years that each option's mark implies; and for e
 of moments in which no option passes into another bucket or expires and no other parameters come into
 force. An option is in the cell while the deviation that its mark implies at its forward is in its
 interval; that is asked without solving for it, as the value at both ends encloses the mark
-(`deviations.still_in`). So marks that move with the index leave no cell, only a volatility that moves.
+(`deviations.holds`). So marks that move with the index leave no cell, only a volatility that moves.
+
+Gates are intervals of single prices in the cell. A mark's ends where the value at an end of its deviation's
+interval does, for the least favourable forward of those that are in their gates; what gates were made for
+stays true while they are narrowed. So a tick within the gate of its row, and no later than the span, leaves
+no cell, whatever the other rows are at in theirs: it needs no look at all, and no run of ticks ends with it.
 
 The proof, from below:
 
