@@ -16,9 +16,6 @@ __all__ = ["FollowerStopped", "PartitionFollower", "Record"]
 _log = structlog.get_logger(__name__)
 
 _POLL_MS = 500
-_TURNS_TO_ASK = 2
-"""Of the loop: what the consumer needs to ask for more once its buffer is empty. It gets them before a batch
-is given, so that the broker works while the batch is; else each waits for the other."""
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
 
@@ -147,9 +144,6 @@ class PartitionFollower:
             self._fetch = None
         batch: list[Record] = found.get(self._place, [])
         self.position = await consumer.position(self._place)
-        if batch:
-            for _ in range(_TURNS_TO_ASK):
-                await asyncio.sleep(0)
         return batch
 
     async def _connected(self) -> AIOKafkaConsumer:

@@ -28,8 +28,8 @@ RECORDS_A_TURN = 200
 """Records that one agent takes along at the most; the handler ends its turn by time (H-8)."""
 BACKLOG_RECORDS = 8
 GATHER_SECONDS = 0.004
-"""So far behind, an agent lets records gather for a moment: a turn of Faust's stream costs as much for
-one record as for many (190 µs against 130 µs of processor time a record, measured)."""
+"""So far behind, an agent with nothing in its queue lets records gather for a moment: a turn of Faust's
+stream costs as much for one record as for many."""
 
 
 def create_app(settings: Settings) -> faust.App:

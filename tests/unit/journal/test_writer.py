@@ -376,6 +376,17 @@ async def a_group_waits_while_more_is_in_line(package: Any) -> None:
         await eventually(lambda: len(room.journal.groups) == 2)
 
 
+async def a_group_hears_that_nothing_is_in_line_any_more(package: Any) -> None:
+    async with Room(package) as room:
+        room.writer.linger = room.writer.longest_linger = 30.0
+        room.writer.expect(more=True)
+        room.fold(Event(0, "a"))
+        await settle()
+        assert room.journal.groups == []
+        room.writer.expect(more=False)
+        await eventually(lambda: room.journal.groups == [[b"a"]])
+
+
 async def what_is_in_line_holds_nothing_for_ever(package: Any) -> None:
     async with Room(package) as room:
         room.writer.linger, room.writer.longest_linger = 0.005, 0.02
@@ -459,7 +470,7 @@ _MUTATIONS = [
         "writer",
         "        if self._more and not more:\n            self.hasten()\n",
         "",
-        a_group_waits_while_more_is_in_line,
+        a_group_hears_that_nothing_is_in_line_any_more,
     ),
     Mutation(
         "a line without end holds a group for ever",
