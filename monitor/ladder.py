@@ -18,6 +18,9 @@ from monitor.schema.reference import Policy
 __all__ = ["Ladder", "Ladders"]
 
 
+_NOWHERE = (1, 0)
+
+
 class Ladder(NamedTuple):
     """Rising levels; `bands[zone]` is the band of a ratio that is above `zone` of them."""
 
@@ -27,14 +30,9 @@ class Ladder(NamedTuple):
     silent: int | None = None
     """Place of the level of which only the band goes on to depend, so that nothing is said there: the
     warning's, while a warning stands that was entered and not cleared (ES-3)."""
-    calm: tuple[int, int] | None = None
-    """The first and the last zone in which nothing is said, whatever was before: above all levels, or while a
-    warning stands between the next worse level and the exit. None: above all levels."""
-
-    @property
-    def calm_zones(self) -> tuple[int, int]:
-        """The first and the last zone in which nothing is said."""
-        return (len(self.levels), len(self.levels)) if self.calm is None else self.calm
+    calm_zones: tuple[int, int] = (0, 0)
+    """The first and the last zone in which nothing is said, whatever was before: while nothing is open above all
+    levels, while a warning stands between the next worse level and the exit, else none."""
 
     def zone(self, ratio: Decimal | None) -> int:
         """Return how many levels a ratio is above; all of them where there is none (MR-1)."""
@@ -90,7 +88,8 @@ class Ladders:
             else:
                 bands.append("warning" if above < warning else "normal")
         silent = rising.index(warning) if warned else None
-        calm = _between(rising, warning, policy.level("warning_exit", mode)) if warned else None
+        calm = _between(rising, warning, policy.level("warning_exit", mode)) if warned else _NOWHERE
+        calm = calm if episode.open else (len(rising), len(rising))
         return Ladder(rising, tuple(float(level) for level in rising), tuple(bands), silent, calm)
 
 

@@ -111,7 +111,7 @@ class Deciding:
         """Say whether floats are sure that nothing follows of an account's event.
 
         So it is while nothing is open, or a warning stands and no more, every ratio is where it asks for nothing
-        (`Ladder.calm`), and no total is past its limit in a coin that its orders may borrow.
+        (`Ladder.calm_zones`), and no total is past its limit in a coin that its orders may borrow.
         """
         watched = entry.watched
         if watched.cancellable and self.past_a_total(entry):

@@ -472,6 +472,19 @@ def test_es_3_a_warning_level_that_a_new_policy_lowers_is_no_step_down() -> None
     assert desk.tick(MARK, "59715") == ["a warning worsened"]  # 2
 
 
+@pytest.mark.parametrize("owner", ["same", "new"])
+def test_es_3_a_warning_of_an_earlier_policy_is_cleared_above_the_exit(owner: str) -> None:
+    desk = Desk({"a": long("8200")})
+    desk.tick(MARK, "59980")
+    if owner == "new":
+        desk = heir_of(desk)
+    desk.engine.use(reference({"interest_booking": "exchange", "warning": "2.9"}))
+    if owner == "same":
+        assert desk.examine("reference") == []
+    said = desk.tick(MARK, "61500") + (desk.arm() if owner == "new" else [])
+    assert said == ["a warning cleared", "a episode closed"]
+
+
 def test_es_6_a_new_owner_decides_exactly_while_anything_is_pending() -> None:
     desk = Desk({"a": long("2600")})
     assert isinstance(desk.commands[-1], Reduction)
