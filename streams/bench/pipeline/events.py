@@ -64,6 +64,8 @@ def _rounds(stage: Stage, teller: Teller, role: str) -> list[float]:
     sizes, prefix = stage.sizes, f"{role}-"
     count = _count(sizes)
     stage.make_topics(prefix)
+    if role == "faust-table":
+        stage.make_changelog(f"{prefix}faust-counts-changelog")
     messages = EventMessages(sizes.accounts)
     job = stage.job(role, prefix, warm=_WARM, rounds=(count,) * sizes.runs)
     rates = []

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Literal
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams import topics
 from streams.bench.part import BenchError, Teller
@@ -89,6 +90,15 @@ class Stage:
         settings = self.job("setup", prefix).settings()
         topics.ensure(settings)
         return settings
+
+    def make_changelog(self, topic: str) -> None:
+        """Create a compacted topic that a program would create itself, and then perhaps look for in vain.
+
+        Faust's consumer asks the broker what topics there are once in five minutes.
+        """
+        wanted = NewTopic(topic, PARTITIONS, 1, config={"cleanup.policy": "compact"})
+        admin = AdminClient({"bootstrap.servers": self.brokers})
+        admin.create_topics([wanted])[topic].result()
 
     def furnish(
         self,
