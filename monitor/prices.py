@@ -74,6 +74,9 @@ class PriceBook:
         self._jumps: dict[str, _Jump] = {}
         self._returned: dict[str, int] = {}
         self._routes: dict[str, tuple[str, str | None]] = {}
+        self._ages: dict[str, int] = {}
+        self._aged_by: Policy | None = None
+        """The policy that `_ages` are by."""
 
     def take(self, tick: TickLike, offset: int, policy: Policy, now: int) -> TickOutcome:
         """Take a tick; say whether it was accepted, older than the last (PX-5) or held (PX-6)."""
@@ -169,9 +172,14 @@ class PriceBook:
 
     def max_age(self, symbol: str, policy: Policy) -> int:
         """PX-4: the greatest age of a symbol's price in milliseconds."""
-        ages = policy.max_age_seconds
-        seconds = ages.get(symbol) or ages.get("*") or Policy().max_age_seconds["*"]
-        return int(seconds * 1000)
+        if policy is not self._aged_by:
+            self._ages, self._aged_by = {}, policy
+        found = self._ages.get(symbol)
+        if found is None:
+            ages = policy.max_age_seconds
+            seconds = ages.get(symbol) or ages.get("*") or Policy().max_age_seconds["*"]
+            found = self._ages[symbol] = int(seconds * 1000)
+        return found
 
     def stale(self, keys: Iterable[str], policy: Policy, now: int) -> tuple[str, ...]:
         """PX-4: return those of `keys` whose price is too old at `now`, or in its grace period."""

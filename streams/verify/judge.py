@@ -266,8 +266,7 @@ class Judge:
         ripe = [
             pending
             for pending in self.standing.commanded
-            if pending.stuck_at is None
-            and not pending.over(group.book, group.version, group.now)
+            if pending.unconfirmed(group.book)
             and group.now >= pending.command.decided_at + wait
             and self.attempts.get(pending.command.command_id) == policy.attempts
         ]

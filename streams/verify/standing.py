@@ -44,6 +44,10 @@ class Pending:
     command: OrderCancel | Reduction
     stuck_at: int | None = None
 
+    def unconfirmed(self, book: Book) -> bool:
+        """Return whether it may get stuck; a worker that was not ready finds that only after it expired."""
+        return self.stuck_at is None and not carried_out(self.command, book)
+
     def over(self, book: Book, version: int, now: int) -> bool:
         """Return whether it no longer holds up the next step (ES-4 to ES-6)."""
         if carried_out(self.command, book) or now > self.command.expires_at:

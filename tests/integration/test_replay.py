@@ -37,9 +37,11 @@ async def create(kafka: str, prefix: str, partitions: int = 1) -> Target:
     await admin.start()
     settings = {"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime"}
     try:
-        await admin.create_topics(
-            [NewTopic(f"{prefix}ticks", partitions, 1, topic_configs=settings)]
-        )
+        topic = f"{prefix}ticks"
+        await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=settings)])
+        # The broker that is asked next may not have heard of it yet.
+        while not (await admin.describe_topics([topic]))[0]["partitions"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
     finally:
         await admin.close()
     return Target(kafka, prefix)

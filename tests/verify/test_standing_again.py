@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from monitor.schema import AccountSettings, OrderCancel, Reduction
+from streams.verify.book import Book
 from streams.verify.folding import applied
-from streams.verify.standing import Standing, advanced, named_orders
+from streams.verify.standing import Pending, Standing, advanced, named_orders
 from tests.verify.scene import START
 from tests.verify.test_rules_again import reference
 from tests.verify.worked import settings
@@ -44,8 +46,8 @@ def step(kind: str) -> Reduction:
     return Reduction.model_validate({**SENT, **fields})
 
 
-def named(standing: Standing) -> set[str]:
-    """Return what pending cancels name while the orders o1 to o4 are open."""
+def with_orders() -> Book:
+    """Return a book with the open orders o1 to o4."""
     orders = [
         {
             "account_id": "A",
@@ -65,7 +67,12 @@ def named(standing: Standing) -> set[str]:
     ]
     message = settings("multi_currency", snapshot={"balances": [], "orders": orders})
     event = AccountSettings.model_validate({"account_id": "A", "ts": START, **message})
-    return set(named_orders(standing, applied(None, event, reference()), 1, START))
+    return applied(None, event, reference())
+
+
+def named(standing: Standing) -> set[str]:
+    """Return what pending cancels name while these orders are open."""
+    return set(named_orders(standing, with_orders(), 1, START))
 
 
 def test_oc_2_a_cancel_stands_beside_those_of_other_reasons() -> None:
@@ -82,6 +89,16 @@ def test_es_4_a_cancel_of_every_order_stands_alone() -> None:
         standing = advanced(standing, one)
 
     assert named(standing) == {"o1", "o4"}
+
+
+def test_es_6_what_ran_out_of_attempts_is_stuck_however_late_that_is_found() -> None:
+    """A worker that was not ready for long comes to it after it has expired."""
+    book, late = with_orders(), START + 40_000
+    pending = Pending(cancel("ES-4", "o1"))
+    assert pending.over(book, 1, late)
+    assert pending.unconfirmed(book)
+    assert not replace(pending, stuck_at=1).unconfirmed(book)
+    assert not Pending(cancel("ES-4", "o9")).unconfirmed(book)  # there is no such order any more
 
 
 def test_in_4_a_conversion_is_a_step_but_no_reduction() -> None:
