@@ -1,10 +1,10 @@
-"""Accounts looked at in bounded turns (H-8); with the last of them the armed partitions are ready (H-9)."""
+"""Accounts looked at in bounded turns (H-8); with the last of its own an armed partition is ready (H-9)."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -34,7 +34,7 @@ class Decided(Protocol):
 
 
 class Examining:
-    """What is to be looked at, and what follows when all of it was."""
+    """What is to be looked at, and what follows when all of a partition was."""
 
     def __init__(
         self,
@@ -49,7 +49,10 @@ class Examining:
         """`partitions`: the owned ones, as they are at any time."""
         self._runtime, self._partitions, self._decided = runtime, partitions, decided
         self._view, self._totalling, self._on_ready = view, totalling, on_ready
-        self._waiting: OrderedDict[str, None] = OrderedDict()
+        self._waiting: OrderedDict[str, int] = OrderedDict()
+        """Account → its partition."""
+        self._left: Counter[int] = Counter()
+        """How many of them there are, by partition."""
         self._wake = asyncio.Event()
         self._to_show: list[int] = []
         """Partitions that became ready and whose accounts are not in Redis yet."""
@@ -67,7 +70,12 @@ class Examining:
 
     def soon(self, account_ids: Iterable[str]) -> None:
         """Assess these accounts, a few at a turn, in their order; those that wait already keep their place."""
-        self._waiting.update(dict.fromkeys(account_ids))
+        engine, waiting = self._runtime.engine, self._waiting
+        for account_id in account_ids:
+            entry = engine.entries.get(account_id) if engine is not None else None
+            if entry is not None and account_id not in waiting:
+                waiting[account_id] = entry.partition
+                self._left[entry.partition] += 1
         self._wake.set()
 
     async def run(self) -> None:
@@ -87,8 +95,11 @@ class Examining:
             until = time.perf_counter() + TURN_SECONDS
             while waiting and time.perf_counter() < until:
                 count = min(ACCOUNTS_AT_ONCE, len(waiting))
-                part = [waiting.popitem(last=False)[0] for _ in range(count)]
-                self._decided(engine, engine.examine(part, cause))
+                part = [waiting.popitem(last=False) for _ in range(count)]
+                self._left.subtract(number for _, number in part)
+                self._decided(engine, engine.examine([name for name, _ in part], cause))
+            if not engine.taking.under_way:
+                self._finish()
             await asyncio.sleep(0)
 
     async def show(self) -> None:
@@ -112,11 +123,11 @@ class Examining:
         return (one for one in owned if one.number in engine.armed and not one.span.ready)
 
     def _finish(self) -> None:
-        """All accounts are examined: the armed partitions are ready from the present tick on."""
+        """The armed partitions all of whose accounts are examined are ready from the present tick on."""
         engine = self._runtime.engine
         if engine is None:
             return
-        fresh = list(self._fresh(engine))
+        fresh = [owned for owned in self._fresh(engine) if not self._left[owned.number]]
         for owned in fresh:
             span, tick = owned.span, self._runtime.tick
             span.ready, span.reason = True, ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import structlog
@@ -223,7 +224,8 @@ class Ownership:
         self._claiming.add(owned.number)
         try:
             await self._runtime.inputs.wait()
-            async with self._turn_to_claim:
+            # What stands in memory is not read, and was answered for a moment ago: it waits for no other.
+            async with self._turn_to_claim if parked is None else nullcontext():
                 await self._recover(owned, parked)
             if owned.caught_up:
                 self.arm(owned)
