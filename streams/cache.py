@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import msgspec
 import orjson
 import structlog
 from redis.exceptions import RedisError
@@ -43,10 +44,13 @@ _HEARTBEAT_SECONDS = 1.0
 # An account that nothing presses for is written within this time of its mark; 60 s are allowed.
 _SWEEP_SECONDS = 50.0
 _LEAST_SWEPT = 50
+# More would take so much of the loop that commands had to wait for it: beyond 100,000 accounts that are new to
+# Redis at once, the last of them come later.
+_MOST_SWEPT_A_SECOND = 2_000
 # Views cost some 200 µs each: a turn of the event loop makes no more of them (H-8).
 _VIEWS_A_TURN = 3
 # So are a pipeline's commands packed, and its answers read, in one turn each.
-_ACCOUNTS_A_PIPELINE = 50
+_ACCOUNTS_A_PIPELINE = 20
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _COMMANDS_KEPT = 10_000
@@ -55,6 +59,8 @@ _COMMANDS_REMEMBERED = 1_000
 
 _ERRORS = (RedisError, OSError, TimeoutError)
 
+_pack = msgspec.msgpack.Encoder().encode
+
 
 class AccountView(NamedTuple):
     """What Redis shows of one account, and under which claim of its partition it was read."""
@@ -62,7 +68,7 @@ class AccountView(NamedTuple):
     partition: int
     epoch: int
     ratio: Decimal | None
-    fields: Mapping[str, str | bytes]
+    fields: Mapping[str, str]
 
 
 class BandCounts(NamedTuple):
@@ -270,7 +276,8 @@ class Cache:
     async def _drain_swept(self) -> None:
         """Write so many that the longest backlog since it was last empty is through in time."""
         self._most_swept = max(self._most_swept, len(self._swept)) if self._swept else 0
-        share = max(_LEAST_SWEPT, math.ceil(self._most_swept * self._cycle / _SWEEP_SECONDS))
+        rate = min(self._most_swept / _SWEEP_SECONDS, _MOST_SWEPT_A_SECOND)
+        share = max(_LEAST_SWEPT, math.ceil(rate * self._cycle))
         while share > 0 and self._swept:
             batch = _take(self._swept, min(share, _ACCOUNTS_A_PIPELINE))
             share -= len(batch)
@@ -288,10 +295,8 @@ class Cache:
             if view is None:
                 continue
             written += 1
-            fields = [part for item in view.fields.items() for part in item]
-            pipeline.eval(
-                ACCOUNT, 1, account_key(account_id), self._generation, view.epoch, *fields
-            )
+            fields = _pack([part for item in view.fields.items() for part in item])
+            pipeline.eval(ACCOUNT, 1, account_key(account_id), self._generation, view.epoch, fields)
             score = "+inf" if view.ratio is None else repr(float(view.ratio))
             scores.setdefault((view.partition, view.epoch), []).extend((score, account_id))
         self._add_scores(pipeline, scores)

@@ -41,11 +41,12 @@ if held[1] == ARGV[1] and tonumber(held[2]) > tonumber(ARGV[2]) then return 0 en
 ACCOUNT = (
     _NEWER
     + """
-redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'epoch', ARGV[2], unpack(ARGV, 3))
+redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'epoch', ARGV[2], unpack(cmsgpack.unpack(ARGV[3])))
 return 1
 """
 )
-"""KEYS: the hash. ARGV: generation, epoch, then field, value, … Returns 0 for an older epoch."""
+"""KEYS: the hash. ARGV: generation, epoch, and field, value, … as one MessagePack array of strings, for packing
+arguments one by one is what a client spends most on. Returns 0 for an older epoch."""
 
 DROP_ACCOUNT = (
     _NEWER

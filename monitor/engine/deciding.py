@@ -154,7 +154,7 @@ class Deciding:
         if commands or entry.remembered() != before:
             decision.dirty = True
         standing = self._standing(entry, figures)
-        waits = self._waits(entry, figures)
+        waits = entry.waits_for_price or self._asks(account, figures, entry.episode)
         if standing.short and account.mode != "spot" and not waits:
             # Which orders OC-1 names goes by the coins that would be borrowed at the present prices.
             waits = standing.band != "liquidation"
@@ -163,12 +163,31 @@ class Deciding:
         self.watch.decided(watched, standing, always=waits, again=again)
         return stood
 
-    def _waits(self, entry: Entry, figures: Figures) -> bool:
+    def agrees(self, entry: Entry, believed: Standing, cause: Cause, now: int) -> bool:
+        """Say whether an account with no open episode is exactly where the watch has it, and nothing follows of that.
+
+        It changes nothing: whom it says False of is to be decided on.
+        """
+        if entry.open:
+            return False
+        account = entry.peek()
+        figures = assess(account, self.reference, self.prices)
+        self.assessed += 1
+        if figures.unpriced or self._standing(entry, figures) != believed:
+            return False
+        # Without caps: what is planned here is not sent, and takes nobody's room (RD-6).
+        context = Context(self.reference, self.prices, now, cause, self.totals)
+        own, apart = Episode(), dict[str, Episode]()
+        commands = decide(account, own, figures, context)
+        commands += decide_isolated(account, apart, figures, context)
+        return not (commands or own.open or apart or self._asks(account, figures, own))
+
+    def _asks(self, account: Account, figures: Figures, own: Episode) -> bool:
         """Whether any tick of its prices may let something follow that no box tells."""
-        if entry.waits_for_price or self.past_a_total(entry):
+        if self.totals is not None and is_past_a_total(account, self.reference, self.totals):
             return True
-        idle = not entry.episode.pending and not entry.episode.capped
-        return idle and bool(excesses(entry.read(), figures, self.reference))  # IN-4
+        idle = not own.pending and not own.capped
+        return idle and bool(excesses(account, figures, self.reference))  # IN-4
 
     def _standing(self, entry: Entry, figures: Figures) -> Standing:
         ladder = self.ladder(entry)

@@ -258,8 +258,11 @@ class Engine(Deciding):
             seen = entry.reference is self.reference and not entry.watched.unseen
             settled = seen and not self.taking.under_way
             believed = entry.watched.standing if settled else None
+            cause = Cause(kind="sweep", ts=now)
+            if believed is not None and self._is_as_noted(entry, believed, cause, now):
+                continue
             decision = Decision(account_id, entry.partition)
-            stood = self.decide_on(entry, decision, Cause(kind="sweep", ts=now), now)
+            stood = self.decide_on(entry, decision, cause, now)
             if believed is not None and stood is not None and stood != believed:
                 self.missed_crossings += 1
             if decision.dirty:
@@ -378,6 +381,12 @@ class Engine(Deciding):
             self.decide_on(entry, decision, cause, self.now)
         else:
             self.watch.mute(entry.watched)  # arming its partition examines it again
+
+    def _is_as_noted(self, entry: Entry, believed: Standing, cause: Cause, now: int) -> bool:
+        try:
+            return self.agrees(entry, believed, cause, now)
+        except Exception:  # noqa: BLE001 - the decision meets it again, and says so (H-4)
+            return False
 
     def _arm_interest(self, entry: Entry) -> None:
         """Let interest bring an account up that may be decided on from now on."""

@@ -100,6 +100,11 @@ class Entry:
         account = self._account
         return self._wake() if account is None else account
 
+    def peek(self) -> Account:
+        """Return the account as `read` does, decoded for this once where it rests: for who looks at all in turn."""
+        account = self._account
+        return decode_stored(self._kept or b"").account if account is None else account
+
     def glance(self) -> Account | Glance:
         """Return the account, or what a glance at its record tells; the caller must not change it."""
         account = self._account

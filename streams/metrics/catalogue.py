@@ -77,6 +77,14 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("liqmon_redis_available", "gauge", "1 when the last round of writes went through."),
     Metric("liqmon_redis_staleness_seconds", "gauge", "Since what is urgent was last written."),
     Metric(
+        "liqmon_redis_waiting_accounts", "gauge", "Accounts whose newest state is to be written."
+    ),
+    Metric(
+        "liqmon_totals_waiting_accounts",
+        "gauge",
+        "Accounts that changed and are not counted for the totals (H-10).",
+    ),
+    Metric(
         "liqmon_loop_lag_seconds",
         "gauge",
         "Longest delay of the event loop in the last 15 s (H-8).",

@@ -85,11 +85,13 @@ def _of_worker(parts: Parts, standstills: Standstills) -> list[Metric]:
         _single("liqmon_outbox_commands", sum(one.outbox for one in owned)),
         _labelled("liqmon_account_topic_lag_records", lags),
         _single("liqmon_tick_lag_records", max(parts.ticking.lag, known)),
+        _single("liqmon_totals_waiting_accounts", parts.totalling.counting.waiting),
     ]
     if parts.runtime.settings.has_redis:
         found += [
             _single("liqmon_redis_available", parts.view.available),
             _single("liqmon_redis_staleness_seconds", parts.view.staleness),
+            _single("liqmon_redis_waiting_accounts", parts.view.waiting),
         ]
     engine = parts.runtime.engine
     return found if engine is None else found + _of_engine(engine, parts)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from streams.worker.partition import OwnedPartition
     from streams.worker.runtime import Runtime
     from streams.worker.ticking import Ticking
+    from streams.worker.totalling import Totalling
     from streams.worker.view import RedisView
 
 __all__ = ["COMMAND_KINDS", "EPISODE_STATES", "RESTART_REASONS", "EngineCounts", "Meters", "Parts"]
@@ -49,6 +50,7 @@ class Parts:
     partitions: dict[int, OwnedPartition]
     ticking: Ticking
     view: RedisView
+    totalling: Totalling
     admin: AdminClient
     beat: Heartbeat | None = None
     """The last heartbeat: what it had to count over all accounts is not counted again."""

@@ -19,7 +19,7 @@ from monitor.limits import (
     main_account_of,
     own_borrowing,
 )
-from monitor.margin import Figures
+from monitor.margin import Figures, assess
 from monitor.prices import PriceBook
 from monitor.reference import Reference
 from streams.journal import Epoch
@@ -99,6 +99,11 @@ class Counting:
         self._moving: OrderedDict[str, float] = OrderedDict()
         self._rest: OrderedDict[str, float] = OrderedDict()
         """Account → when it was counted, the longest ago first."""
+
+    @property
+    def waiting(self) -> int:
+        """How many accounts changed, or are new, and are not counted since."""
+        return sum(len(part.marked) for part in self.parts.values())
 
     def begin(self, partition: int) -> Part:
         """Count a partition that has become ready; its accounts are kept count of until `end`."""
@@ -190,13 +195,13 @@ class Counting:
         if entry is None or not entry.known:
             part.marked.pop(account_id, None)
             return
-        account = entry.read()
+        account = entry.peek()
         priced = account_id not in engine.watch.unpriced
         borrowed: dict[str, Decimal] | None = None
         if priced:
             borrowed = borrowed_by_the_book(account, engine.reference, engine.prices)
         if borrowed is None:
-            self.note(partition, account, engine.figures(account_id))
+            self.note(partition, account, assess(account, engine.reference, engine.prices))
         else:
             part.put(account, borrowed)
             self._come_again(account, moving=bool(borrowed))

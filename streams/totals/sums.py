@@ -23,6 +23,7 @@ class Sums:
         """BL-3: currency → coin."""
         self._sources: dict[str, tuple[str, Amounts]] = {}
         self._members: dict[str, dict[str, None]] = {}
+        self._borrowers: dict[str, dict[str, None]] = {}
         self._holders: dict[tuple[str, str], int] = {}
         """How many sources stand behind a figure: with the last of them it is nothing, exactly."""
 
@@ -33,9 +34,9 @@ class Sums:
         """Return the sources that count for a main account."""
         return self._members.get(main_account_id, ())
 
-    def sources_in(self, currency: str) -> list[str]:
-        """Return the sources that borrow a currency; looks at all of them."""
-        return [source for source, (_, found) in self._sources.items() if currency in found]
+    def sources_in(self, currency: str) -> Iterable[str]:
+        """Return the sources that borrow a currency."""
+        return self._borrowers.get(currency, ())
 
     def put(self, source: str, main_account_id: str, amounts: Amounts) -> tuple[str, ...]:
         """Let `source` count for so much and no more; return the main accounts that changed."""
@@ -47,15 +48,16 @@ class Sums:
             self._add(before[0], before[1], -1)
             changed[before[0]] = None
             del self._sources[source]
-            members = self._members[before[0]]
-            del members[source]
-            if not members:
-                del self._members[before[0]]
+            _leave(self._members, before[0], source)
+            for currency in before[1]:
+                _leave(self._borrowers, currency, source)
         if amounts:
             self._add(main_account_id, amounts, 1)
             changed[main_account_id] = None
             self._sources[source] = main_account_id, amounts
             self._members.setdefault(main_account_id, {})[source] = None
+            for currency in amounts:
+                self._borrowers.setdefault(currency, {})[source] = None
         return tuple(changed)
 
     def _add(self, main_account_id: str, amounts: Amounts, sign: int) -> None:
@@ -75,3 +77,11 @@ class Sums:
             figures[currency] = figures.get(currency, ZERO) + sign * amount
         else:
             del self._holders[(whose, currency)], figures[currency]
+
+
+def _leave(groups: dict[str, dict[str, None]], name: str, source: str) -> None:
+    """Take a source out of a group, and the group away with its last one."""
+    group = groups[name]
+    del group[source]
+    if not group:
+        del groups[name]

@@ -13,7 +13,7 @@ import structlog
 from monitor.engine import Decision, Engine
 from monitor.schema import Cause
 from streams.worker.partition import OwnedPartition
-from streams.worker.runtime import TURN_SECONDS, Runtime, wall
+from streams.worker.runtime import SLICE_SECONDS, TURN_SECONDS, Runtime, wall
 from streams.worker.totalling import Totalling
 from streams.worker.view import RedisView
 
@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 ACCOUNTS_AT_ONCE = 64
 """Adopted or examined together; a turn takes as many of these as fit into `TURN_SECONDS`."""
+FEWER_AT_ONCE = 16
+"""The same once all partitions are ready, in turns of `SLICE_SECONDS`: ticks and commands come first then."""
 SHOWN_AT_ONCE = 2_000
 """Accounts that one step of the loop marks for Redis: about a millisecond of them (H-8)."""
 
@@ -92,9 +94,12 @@ class Examining:
                 self._finish()
                 continue
             cause = Cause(kind="recovery", ts=self._runtime.now())
-            until = time.perf_counter() + TURN_SECONDS
+            seconds, most = SLICE_SECONDS, FEWER_AT_ONCE
+            if self.arming:
+                seconds, most = TURN_SECONDS, ACCOUNTS_AT_ONCE
+            until = time.perf_counter() + seconds
             while waiting and time.perf_counter() < until:
-                count = min(ACCOUNTS_AT_ONCE, len(waiting))
+                count = min(most, len(waiting))
                 part = [waiting.popitem(last=False) for _ in range(count)]
                 self._left.subtract(number for _, number in part)
                 self._decided(engine, engine.examine([name for name, _ in part], cause))

@@ -15,12 +15,15 @@ from streams.metrics import Meters
 from streams.settings import Settings
 from streams.topics import Topics
 
-__all__ = ["TURN_SECONDS", "Runtime", "wall"]
+__all__ = ["SLICE_SECONDS", "TURN_SECONDS", "Runtime", "wall"]
 
 log = structlog.get_logger(__name__)
 
 TURN_SECONDS = 0.004
 """H-8: what one turn of the loop takes at the most."""
+SLICE_SECONDS = 0.001
+"""The same for work that nobody waits for: a command has to cross the loop several times to get out, and may meet
+such a turn each time."""
 
 
 def wall() -> int:

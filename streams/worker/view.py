@@ -94,6 +94,11 @@ class RedisView:
         """Seconds since all that is urgent was last written to Redis."""
         return time.monotonic() - self._cache.written_at
 
+    @property
+    def waiting(self) -> int:
+        """How many accounts are to be written."""
+        return self._cache.pending
+
     def claimed(self, partition: int, epoch: int) -> None:
         """Show the accounts of a partition under this claim; older ones lose."""
         self._epochs[partition] = epoch
@@ -148,19 +153,19 @@ class RedisView:
         if epoch is None:
             return None
         policy = engine.reference.policy
-        account = entry.read()
+        account = entry.peek()
         figures = assess(account, engine.reference, engine.prices)
         self._assessed(entry.partition, account, figures)
         stale = engine.prices.stale(figures.symbols, policy, engine.now)
         body = shown(account, figures, policy, stale)
-        fields: dict[str, str | bytes] = {
+        fields = {
             "ratio": body["ratio"] or "",
             "band": body["band"] or "",
             "adjusted_equity": body["adjusted_equity"] or "",
             "maintenance_margin": body["maintenance_margin"] or "",
             "updated_at": str(engine.now),
-            "assessment": msgspec.json.encode(body),
-            "state": entry.record(),
+            "assessment": msgspec.json.encode(body).decode(),
+            "state": entry.record().decode(),
         }
         return AccountView(entry.partition, epoch, figures.ratio, fields)
 

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import importlib
 from collections.abc import Collection, Coroutine, Sequence
-from math import ceil
 from typing import Any
 
 import structlog
@@ -54,12 +53,11 @@ log = structlog.get_logger(__name__)
 
 TIMER_SECONDS = 0.02
 HEARTBEAT_SECONDS = 1.0
-SWEEP_SECONDS = 0.02
 NEAREST_FIRST = 10_000
 """Accounts that are looked at before all others when the rules change."""
 SWEEPS_A_MINUTE = 1
 LEAST_SWEPT, MOST_SWEPT = 10, 200
-"""Accounts a second; each is assessed exactly, so that few are swept at once (H-8)."""
+"""Accounts a second; each is assessed exactly, so that one is swept at a time (H-8)."""
 
 
 class Worker:
@@ -107,7 +105,12 @@ class Worker:
         self._warm = False
         """Whether compiled code is loaded."""
         self._parts = Parts(
-            runtime, self._ownership.partitions, self._ticking, self._view, self._admin
+            runtime,
+            self._ownership.partitions,
+            self._ticking,
+            self._view,
+            self._totalling,
+            self._admin,
         )
 
     # -- life ---------------------------------------------------------------------------------
@@ -242,18 +245,16 @@ class Worker:
 
     async def _sweep_loop(self) -> None:
         """H-3: a slow exact scan of all accounts behind the watch."""
-        pause = SWEEP_SECONDS
+        pause = 1 / MOST_SWEPT
         while True:
             await asyncio.sleep(pause)
             engine = self._runtime.engine
             busy = self._ownership.examining.under_way or self._ownership.arming
             if engine is not None and engine.armed and not busy:
                 wanted = len(engine.entries) * SWEEPS_A_MINUTE / 60
-                rate = min(MOST_SWEPT, max(LEAST_SWEPT, wanted))
-                count = ceil(rate * SWEEP_SECONDS)
-                pause = count / rate
+                pause = 1 / min(MOST_SWEPT, max(LEAST_SWEPT, wanted))
                 missed = engine.missed_crossings
-                self._ownership.decided(engine, engine.sweep(count, self._runtime.now()))
+                self._ownership.decided(engine, engine.sweep(1, self._runtime.now()))
                 if engine.missed_crossings > missed:
                     log.error("missed_crossings", total=engine.missed_crossings)
 

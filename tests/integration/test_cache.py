@@ -43,7 +43,7 @@ class Book:
             return None
         ratio = self.ratios[account_id]
         shown = "" if ratio is None else str(ratio)
-        return AccountView(self.partition, self.epoch, ratio, {"ratio": shown, "state": b'{"a":1}'})
+        return AccountView(self.partition, self.epoch, ratio, {"ratio": shown, "state": '{"a":1}'})
 
     def bands(self) -> Mapping[int, BandCounts]:
         return {self.partition: BandCounts(self.epoch, {"normal": len(self.ratios)})}

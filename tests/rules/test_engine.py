@@ -536,6 +536,33 @@ def test_h_3_the_sweep_of_a_sound_watch_counts_nothing_and_reaches_everybody() -
     assert desk.engine.missed_crossings == 0
 
 
+def test_h_3_the_sweep_leaves_at_rest_whom_it_finds_as_noted() -> None:
+    """It looks at everybody in turn: what it decoded would push out what others use."""
+    desk = Desk({f"a{n}": long(str(9_000 + 20 * n)) for n in range(10)})
+    for entry in desk.engine.entries.values():
+        entry.rest()
+    looked = desk.engine.assessed
+    for _ in range(11):
+        desk.engine.sweep(1, desk.now)
+    assert desk.engine.assessed == looked + 10
+    assert all(entry._account is None for entry in desk.engine.entries.values())
+
+
+def test_h_4_the_sweep_says_what_keeps_it_from_assessing_an_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk({"a": long("8200")})
+
+    def broken(*_: object) -> None:
+        raise ArithmeticError("no such number")
+
+    monkeypatch.setattr("monitor.engine.deciding.assess", broken)
+    desk.engine.sweep(1, desk.now)
+    (decision,) = desk.engine.sweep(1, desk.now)
+    assert isinstance(decision.defect, ArithmeticError)
+    assert desk.engine.entries["a"].out_of_sync
+
+
 def test_h_3_a_stage_that_ends_in_the_sweep_is_no_miss() -> None:
     """The reduction expires while the account has long recovered: time, not a price, ends the stage."""
     desk = Desk({"a": long("2600")})

@@ -357,6 +357,17 @@ def test_in_1_an_event_is_booked_after_the_interest_before_it() -> None:
     assert desk.engine.entries["a"].account.balances["USDT"].accrued_interest == d("1.00001")
 
 
+def test_h_3_the_sweep_names_orders_by_a_total_that_nobody_was_examined_for() -> None:
+    """OC-3: where the account stands is what the watch has; what follows of it is not nothing."""
+    borrows = with_orders(account({"ETH": "10"}), order("o", "BTC-USDT", "buy", "0.1", "60000"))
+    desk = desk_with({"a": borrows}, POOL)
+    desk.engine.totals = Totals(START, platform={"USDT": d(100_001)})
+    desk.engine.sweep(1, desk.now)
+    (decision,) = desk.engine.sweep(1, desk.now)
+    assert [command.kind for command in decision.commands] == ["episode", "order_cancel"]
+    assert desk.engine.missed_crossings == 0
+
+
 @pytest.mark.parametrize("auto_borrow", [True, False])
 def test_h_3_the_sweep_counts_no_miss_by_what_coins_ask(auto_borrow: bool) -> None:
     made = account({"USDT": "1000", "ETH": "10"}, [(SWAP, "10", "60000")])

@@ -88,7 +88,8 @@ def parts(*partitions: Any, inputs: bool = True, engine: Any = None) -> Any:
         ),
         partitions={one.number: one for one in partitions},
         ticking=SimpleNamespace(lag=7, position=90),
-        view=SimpleNamespace(available=True, staleness=0.25),
+        view=SimpleNamespace(available=True, staleness=0.25, waiting=11),
+        totalling=SimpleNamespace(counting=SimpleNamespace(waiting=12)),
         beat=None,
     )
 
@@ -158,6 +159,8 @@ def test_figures_of_partitions_are_read_at_the_scrape() -> None:
     # The reader knows of 7 more; the broker says that there are 100, and it is at 90.
     assert found[("liqmon_tick_lag_records",)] == 10
     assert found[("liqmon_redis_staleness_seconds",)] == 0.25
+    assert found[("liqmon_redis_waiting_accounts",)] == 11
+    assert found[("liqmon_totals_waiting_accounts",)] == 12
 
 
 def test_counts_outlive_the_worker_that_made_them() -> None:

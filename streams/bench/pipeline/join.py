@@ -82,7 +82,8 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
         ):
             teller.tell(0.2, "waiting until the first worker is ready")
             first.wait_ready()
-            stage.settle(0.25)
+            teller.tell(0.25, "waiting until the work of the start is done")
+            first.wait_settled()
             cycles = min(_CYCLES, sizes.runs)
             for cycle in range(cycles):
                 teller.tell(

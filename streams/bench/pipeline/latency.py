@@ -43,7 +43,8 @@ def measure(sizes: Sizes, teller: Teller) -> list[Figure]:
             teller.tell(0.2, "waiting until the worker is ready")
             worker.wait_ready()
             relay.wait_ready()
-            stage.settle(0.25)
+            teller.tell(0.25, "waiting until the work of the start is done")
+            worker.wait_settled()
             worker.pause()
             relay.pause()
             floor: list[tuple[float, float]] = []

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from streams.bench.part import BenchError, read_file, write_file
 from streams.bench.pipeline.job import Done, MemberJob, Ready
 from streams.embedded.process import GuardedProcess
@@ -20,6 +22,10 @@ __all__ = ["Member"]
 _LOOK_SECONDS = 0.02
 _ASK_SECONDS = 0.1
 """How often a worker is asked whether it is ready: each answer takes a thread of it."""
+_REST_SECONDS = 2.0
+_SETTLED_SECONDS = 900.0
+_TAKES = "liqmon_redis_available"
+_WAITING = ("liqmon_redis_waiting_accounts", "liqmon_totals_waiting_accounts")
 _READY_SECONDS = 300.0
 _ROUND_SECONDS = 300.0
 _STOP_SECONDS = 20.0
@@ -52,6 +58,13 @@ class Member:
         self._wait(path.exists, _READY_SECONDS, "ready")
         ready = read_file(path, Ready)
         return 0 if ready is None else ready.at_ns
+
+    def wait_settled(self) -> None:
+        """Return once a ready worker has done what follows a start: all accounts counted for the totals and
+        written to Redis; raises `BenchError`.
+        """
+        time.sleep(_REST_SECONDS)
+        self._wait(self._answers_settled, _SETTLED_SECONDS, "settled", each=_REST_SECONDS)
 
     def wait_round(self, number: int) -> Done:
         """Return when the records of a round were taken; raises `BenchError`."""
@@ -102,12 +115,21 @@ class Member:
             time.sleep(each)
 
     def _answers_ready(self) -> bool:
-        url = f"http://127.0.0.1:{self.job.metrics_port}/readyz"
+        return self._ask("readyz") is not None
+
+    def _answers_settled(self) -> bool:
+        families = text_string_to_metric_families(self._ask("metrics") or "")
+        found = {family.name: family.samples[0].value for family in families if family.samples}
+        return bool(found.get(_TAKES)) and all(found.get(name) == 0 for name in _WAITING)
+
+    def _ask(self, what: str) -> str | None:
+        """Return what the worker answers; None where that is no good answer."""
+        url = f"http://127.0.0.1:{self.job.metrics_port}/{what}"
         try:
             with urllib.request.urlopen(url, timeout=2.0) as answer:
-                return bool(answer.status == 200)
+                return str(answer.read(), "utf-8")
         except (urllib.error.URLError, OSError):
-            return False
+            return None
 
     def __enter__(self) -> Self:
         self.start()

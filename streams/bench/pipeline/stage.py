@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal
@@ -32,7 +31,6 @@ PATIENT_SECONDS = 80.0
 """A session of members that are paused on purpose; Faust takes up to 90 s."""
 _FLUSH_SECONDS = 60.0
 _QUEUED = 500_000
-_SETTLE_SECONDS, _SETTLED_A_SECOND = 10.0, 2_000
 
 
 class Stage:
@@ -134,13 +132,6 @@ class Stage:
                 except BufferError:
                     poll(0.05)
         poll(0)
-
-    def settle(self, share: float) -> None:
-        """Wait until a worker that is ready has done what follows a start: all accounts counted for the
-        totals and shown in Redis; `share` of the part is behind.
-        """
-        self._teller.tell(share, "waiting until the work of the start is done")
-        time.sleep(_SETTLE_SECONDS + self.sizes.accounts / _SETTLED_A_SECOND)
 
     def flush(self) -> None:
         """Return when everything is acknowledged; raises `BenchError`."""
