@@ -38,7 +38,7 @@ __all__ = ["AccountView", "BandCounts", "Cache", "CacheSource"]
 _log = structlog.get_logger(__name__)
 
 _CYCLE_SECONDS = 0.2
-# While account events stand in line: what changes twice is written once, and the loop is theirs.
+# While ticks or events stand in line: what changes twice is written once, and the loop is theirs.
 _BUSY_CYCLE_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 1.0
 # An account that nothing presses for is written within this time of its mark; 60 s are allowed.

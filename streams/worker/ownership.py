@@ -102,9 +102,9 @@ class Ownership:
         self._claims: set[asyncio.Task[None]] = set()
 
     @property
-    def in_line(self) -> bool:
-        """Whether account events of any partition are known to stand in line."""
-        return any(owned.in_line for owned in self.partitions.values())
+    def busy(self) -> bool:
+        """Whether ticks or account events stand in line: what can wait does, and leaves them the loop."""
+        return self._runtime.late or any(owned.in_line for owned in self.partitions.values())
 
     # -- owning -------------------------------------------------------------------------------
 

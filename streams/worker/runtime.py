@@ -47,6 +47,8 @@ class Runtime:
         """Set while reference set, ticks and full hours are complete: events may be folded."""
         self.tick = -1
         """Offset of the last tick taken."""
+        self.late = False
+        """Whether ticks had stood in line for a while when they were taken, and more stand there."""
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Raises what made the worker unable to go on."""
 

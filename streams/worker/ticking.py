@@ -18,6 +18,9 @@ from streams.worker.runtime import TURN_SECONDS, Runtime, wall
 
 __all__ = ["Ticking"]
 
+LATE_MS = 250
+"""From a tick's append to its being taken: beyond, and with more behind it, the worker is late."""
+
 
 class Ticking:
     """Reads every tick once a reference set says which symbols are needed."""
@@ -121,8 +124,16 @@ class Ticking:
                     break
             if time.perf_counter() > until:
                 break
+        self._runtime.late = self._is_late(engine, batch, taken)
         self._ownership.cover()
         return taken
+
+    def _is_late(self, engine: Engine, batch: TickBatch[TickMessage], taken: int) -> bool:
+        """Whether the last tick taken had waited for long, and there is more to take."""
+        if taken == len(batch) and not engine.taking.under_way and not self.lag:
+            return False
+        appended = self._appended_at(self._newest)
+        return appended is not None and wall() - appended > LATE_MS
 
     def _until_hour(
         self,

@@ -33,24 +33,24 @@ TURNS_APART_SECONDS = 0.02
 BEHIND_SECONDS = 0.0025
 """Between two turns while what changed is not counted: at most a third of the loop's time."""
 IN_LINE_SECONDS = 0.01
-"""The same while account events stand in line: at most a tenth of it."""
+"""The same while ticks or account events stand in line: at most a tenth of it."""
 LATE_SECONDS = 2.0
-"""Behind for so long, counting waits for no events any more: totals too old refuse borrowing (H-10)."""
+"""Behind for so long, counting waits for nothing any more: totals too old refuse borrowing (H-10)."""
 DURABLE_SECONDS = 1.0
 DURABLE_POLL_SECONDS = 0.005
 RECORDS_AT_ONCE = 200
 MAIN_ACCOUNTS_A_TURN = 50
 
 
-def pause_between_turns(behind: float, *, in_line: bool) -> float:
+def pause_between_turns(behind: float, *, busy: bool) -> float:
     """Return how long counting leaves the loop to others, in seconds.
 
-    `behind`: for how many seconds there has been something to count; `in_line`: whether account events
+    `behind`: for how many seconds there has been something to count; `busy`: whether ticks or account events
     stand in line.
     """
     if behind <= 0:
         return TURNS_APART_SECONDS
-    return IN_LINE_SECONDS if in_line and behind < LATE_SECONDS else BEHIND_SECONDS
+    return IN_LINE_SECONDS if busy and behind < LATE_SECONDS else BEHIND_SECONDS
 
 
 class Owned(Protocol):
@@ -60,7 +60,7 @@ class Owned(Protocol):
     def partitions(self) -> Mapping[int, OwnedPartition]: ...
 
     @property
-    def in_line(self) -> bool: ...
+    def busy(self) -> bool: ...
 
     @property
     def arming(self) -> bool: ...
@@ -140,7 +140,7 @@ class Totalling:
             now = clock()
             if not any(part.marked for part in self.counting.parts.values()):
                 up_to_date = now
-            await asyncio.sleep(pause_between_turns(now - up_to_date, in_line=owned.in_line))
+            await asyncio.sleep(pause_between_turns(now - up_to_date, busy=owned.busy))
             if self._runtime.engine is not None and not owned.arming:
                 self.counting.turn(SLICE_SECONDS)
 

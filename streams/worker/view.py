@@ -28,6 +28,8 @@ NEAREST_SECONDS = 0.9
 NEAREST_A_TURN = 20
 WRITTEN_A_SECOND = 250
 """Of the nearest, lowest ratios first: in a replay at many times speed all of them move at once."""
+FEWER_A_SECOND = 50
+"""The same while ticks or account events stand in line."""
 MOVED = 0.02
 """Relative change of the ratio of a normal account that is worth showing between two sweeps."""
 
@@ -200,7 +202,7 @@ class RedisView:
                     self._ratios[name] = ratio
                     self._cache.mark(name, urgent=True)
                     moved += 1
-                if moved >= WRITTEN_A_SECOND:
+                if moved >= (FEWER_A_SECOND if self._busy() else WRITTEN_A_SECOND):
                     break
 
 

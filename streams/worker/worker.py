@@ -74,9 +74,7 @@ class Worker:
         self._reference = ReferenceFollower(
             client, runtime.topics.reference, on_reference=self._use, on_bad=self._bad_record
         )
-        self._view = RedisView(
-            settings, runtime, self._assessed, busy=lambda: self._ownership.in_line
-        )
+        self._view = RedisView(settings, runtime, self._assessed, busy=lambda: self._ownership.busy)
         self._outlet = ShownOutlet(client, runtime.topics, self._published)
         self._client = client
         self._totalling = Totalling(runtime, self._outlet)
@@ -252,7 +250,8 @@ class Worker:
             busy = self._ownership.examining.under_way or self._ownership.arming
             if engine is not None and engine.armed and not busy:
                 wanted = len(engine.entries) * SWEEPS_A_MINUTE / 60
-                pause = 1 / min(MOST_SWEPT, max(LEAST_SWEPT, wanted))
+                most = LEAST_SWEPT if self._runtime.late else MOST_SWEPT
+                pause = 1 / min(most, max(LEAST_SWEPT, wanted))
                 missed = engine.missed_crossings
                 self._ownership.decided(engine, engine.sweep(1, self._runtime.now()))
                 if engine.missed_crossings > missed:

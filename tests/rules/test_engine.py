@@ -548,21 +548,6 @@ def test_h_3_the_sweep_leaves_at_rest_whom_it_finds_as_noted() -> None:
     assert all(entry._account is None for entry in desk.engine.entries.values())
 
 
-def test_h_4_the_sweep_says_what_keeps_it_from_assessing_an_account(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    desk = Desk({"a": long("8200")})
-
-    def broken(*_: object) -> None:
-        raise ArithmeticError("no such number")
-
-    monkeypatch.setattr("monitor.engine.deciding.assess", broken)
-    desk.engine.sweep(1, desk.now)
-    (decision,) = desk.engine.sweep(1, desk.now)
-    assert isinstance(decision.defect, ArithmeticError)
-    assert desk.engine.entries["a"].out_of_sync
-
-
 def test_h_3_a_stage_that_ends_in_the_sweep_is_no_miss() -> None:
     """The reduction expires while the account has long recovered: time, not a price, ends the stage."""
     desk = Desk({"a": long("2600")})

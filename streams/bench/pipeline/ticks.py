@@ -24,7 +24,7 @@ _FLAT_SECONDS = 0.25
 """A probe sent at the end of a step comes back within this, or the lag has grown."""
 _KEPT_UP = 0.97
 """Share of the asked rate that the producer has to reach."""
-_STEPS = (0.3, 0.5, 0.65, 0.8, 0.9, 1.0)
+_STEPS = (0.3, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 1.0)
 """Of the backlog's rate."""
 
 

@@ -442,7 +442,7 @@ def test_h_10_a_reader_that_starts_late_finds_what_one_that_was_there_has(
 
 
 def test_h_10_counting_leaves_the_loop_to_events_in_line_but_not_for_long() -> None:
-    quiet = pause_between_turns(0.0, in_line=True)
-    usual = pause_between_turns(1.0, in_line=False)
-    assert usual < pause_between_turns(1.0, in_line=True) < quiet
-    assert pause_between_turns(2.0, in_line=True) == usual
+    quiet = pause_between_turns(0.0, busy=True)
+    usual = pause_between_turns(1.0, busy=False)
+    assert usual < pause_between_turns(1.0, busy=True) < quiet
+    assert pause_between_turns(2.0, busy=True) == usual
