@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-import msgspec
 import structlog
 
 from streams.journal.acknowledge import AcknowledgeQueues, SourceEvent
@@ -17,20 +16,19 @@ from streams.journal.exceptions import JournalError, JournalLost, OutletLost, Re
 from streams.journal.outlet import Publisher
 from streams.journal.owner import Owner, WriterSettings
 from streams.journal.partition import PartitionJournal, Recovery
-from streams.journal.producer import RECORD_OVERHEAD, KeyValue
+from streams.journal.producer import KeyValue
 from streams.journal.records import (
     MAX_COMMAND_BYTES,
     PUBLISHED_KEY,
     SOURCES_KEY,
-    AccountRecord,
     CommandOut,
     Epoch,
     Published,
     Sources,
-    account_key,
     check_account_id,
     encode_record,
 )
+from streams.journal.snapshots import Snapshots
 
 __all__ = ["PartitionWriter"]
 
@@ -82,19 +80,16 @@ class PartitionWriter(Generic[EventT]):
         self._journal = journal
         self._owner = owner
         self._outlet = outlet
-        self._now = now
         self._guard = guard
         self._dirty: dict[str, list[EventT]] = {}
         self._events: AcknowledgeQueues[EventT] = AcknowledgeQueues()
-        # Commands in the journal that no topic has acknowledged yet, by account.
-        self._unpublished: dict[str, list[CommandOut]] = {}
+        self._snapshots = Snapshots(owner, now, journal.settings)
         self._outgoing: deque[_Outgoing[EventT]] = deque()
         self._publishing = 0
         # The newest journal offset whose commands are published, and what the journal says of it.
         self._published = -1
         self._noted = -1
         self._noted_at = 0.0
-        self._floor = 0
         self._renew_at = 0.0
         self._flushing = False
         self._more = False
@@ -123,7 +118,7 @@ class PartitionWriter(Generic[EventT]):
     @property
     def unpublished(self) -> int:
         """Return how many commands are in the journal, or on their way there, and not published."""
-        return sum(len(commands) for commands in self._unpublished.values())
+        return self._snapshots.unpublished
 
     @property
     def unacknowledged(self) -> int:
@@ -143,7 +138,7 @@ class PartitionWriter(Generic[EventT]):
         """
         try:
             self._guard.check()
-            self._floor = recovery.now
+            self._snapshots.not_before(recovery.now)
             notes: list[KeyValue] = []
             if recovery.commands:
                 await self._outlet.publish(recovery.commands)
@@ -313,9 +308,7 @@ class PartitionWriter(Generic[EventT]):
 
     def _take(self) -> _Group[EventT]:
         group: _Group[EventT] = _Group()
-        # Never below any record's, the last owner's included.
-        now = self._floor = max(self._floor, self._now())
-        bounds = self.settings
+        bounds, epoch, now = self.settings, self.epoch, self._snapshots.now()
         # The loop's own clock may stand still within a turn (uvloop's does).
         end = monotonic() + bounds.group_seconds
         taken: list[str] = []
@@ -324,13 +317,11 @@ class PartitionWriter(Generic[EventT]):
                 break
             if taken and monotonic() > end:
                 break
-            key, value, commands = self._record(account_id, now)
+            key, value, commands = self._snapshots.take(account_id, epoch, now)
             group.records.append((key, value))
             group.size += len(value)
             group.events.extend(events)
-            for command in commands:
-                group.commands.append((account_id, command))
-                self._unpublished.setdefault(account_id, []).append(command)
+            group.commands += [(account_id, command) for command in commands]
             taken.append(account_id)
         for account_id in taken:
             del self._dirty[account_id]
@@ -345,41 +336,6 @@ class PartitionWriter(Generic[EventT]):
     def _note_is_due(self) -> bool:
         waited = asyncio.get_running_loop().time() - self._noted_at
         return self._flushing or waited >= self.settings.published_every
-
-    def _record(self, account_id: str, now: int) -> tuple[bytes, bytes, Sequence[CommandOut]]:
-        key = account_key(account_id)
-        try:
-            state, commands = self._owner.snapshot(account_id)
-            value = self._encode(account_id, now, state, commands)
-            self._check_size(key, value, commands)
-        # One bad account never stops the others (H-4): whatever its snapshot raised, it is kept
-        # as a small record that says so.
-        except Exception as error:
-            log.warning(
-                "journal_account_out_of_sync",
-                account_id=account_id,
-                error=repr(error),
-                exc_info=not isinstance(error, RecordTooLarge),
-            )
-            commands = ()
-            state = self._owner.out_of_sync(account_id, repr(error))
-            value = self._encode(account_id, now, state, commands)
-        return key, value, commands
-
-    def _encode(
-        self, account_id: str, now: int, state: bytes, commands: Sequence[CommandOut]
-    ) -> bytes:
-        carried = self._unpublished.get(account_id, ())
-        record = AccountRecord(self.epoch, now, msgspec.Raw(state), (*carried, *commands))
-        return encode_record(record)
-
-    def _check_size(self, key: bytes, value: bytes, commands: Sequence[CommandOut]) -> None:
-        bound = self._journal.settings.max_record_bytes
-        if len(key) + len(value) + RECORD_OVERHEAD > bound:
-            raise RecordTooLarge(f"record of {len(value)} bytes, at most {bound}")
-        for command in commands:
-            if command.size > MAX_COMMAND_BYTES:
-                raise RecordTooLarge(f"command of {command.size} bytes, at most 1,000,000")
 
     def _acknowledge(self, events: Sequence[EventT]) -> None:
         ready = self._events.done(events)
@@ -407,10 +363,7 @@ class PartitionWriter(Generic[EventT]):
         if item.offset is not None:
             self._published = item.offset
             for account_id, _ in item.commands:
-                carried = self._unpublished[account_id]
-                carried.pop(0)
-                if not carried:
-                    del self._unpublished[account_id]
+                self._snapshots.was_published(account_id)
         if item.event is not None:
             self._acknowledge([item.event])
 
@@ -441,7 +394,7 @@ class PartitionWriter(Generic[EventT]):
         self._dirty.clear()
         self._events.clear()
         self._outgoing.clear()
-        self._unpublished.clear()
+        self._snapshots.clear()
         self._idle.set()
         self._ending = asyncio.create_task(self._end(), name=f"end {self._journal.name}")
 

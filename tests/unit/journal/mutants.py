@@ -31,6 +31,7 @@ _ORDER = (
     "partition",
     "outlet",
     "owner",
+    "snapshots",
     "sources",
     "writer",
     "__init__",
