@@ -339,8 +339,8 @@ class Ownership:
 
     def tend(self) -> None:
         """Cover what is durable, and arm what has caught up without an event of its own."""
+        self.cover()
         for owned in self.partitions.values():
-            owned.cover(self._runtime.tick)
             if owned.open.is_set() and owned.caught_up:
                 self.arm(owned)
         if self.examining.to_show and not self.arming:
