@@ -25,6 +25,7 @@ from monitor.watch.state import (
     STANDS,
     TRACKED,
     UNSEEN,
+    Edges,
     Fields,
     Floats,
     Numbers,
@@ -68,7 +69,7 @@ _NEVER, _EVERY = -float("inf"), float("inf")
 
 
 @compiled
-def _fence(book: Floats, rows: Numbers, edges: Floats, record: int, lower: float) -> None:
+def _fence(book: Floats, rows: Numbers, edges: Edges, record: int, lower: float) -> None:
     for c in range(int(book[record + at.COLUMNS])):
         column = record + at.HEAD + c * at.COLUMN
         row, place = int(book[column + at.ROW]), int(book[column + at.PLACE])
@@ -143,7 +144,7 @@ def _make(
 
 @compiled
 def _place(
-    book: Floats, rows: Numbers, edges: Floats, work: Floats, record: int, columns: int
+    book: Floats, rows: Numbers, edges: Edges, work: Floats, record: int, columns: int
 ) -> None:
     """Set the edges of the box just made, and keep what it takes to move it."""
     total = 0.0
@@ -177,7 +178,7 @@ def _used(book: Floats, column: int, price: float) -> float:
 
 @compiled
 def _move(
-    book: Floats, rows: Numbers, edges: Floats, prices: Floats, record: int, columns: int
+    book: Floats, rows: Numbers, edges: Edges, prices: Floats, record: int, columns: int
 ) -> bool:
     """Share what is left of a box's budget anew, where that is enough."""
     left = CLEAR
