@@ -217,11 +217,10 @@ def _is_near(book: Floats, pulse: Numbers, record: int, tracked: bool) -> bool:
 @compiled
 def _guard(s: State, slot: int, record: int, near: bool, sure: bool) -> None:
     """Let the box just made, or what is followed, guard an account; where floats are not sure, any tick."""
-    tracked = s.slots[slot, FLAGS] & TRACKED > 0
-    if near and sure and not tracked and tracks.enter(s, slot):
-        _fence(s.book, s.rows, s.edges, record, _NEVER)
-        tracked = True
-    if near and sure and tracked:
+    if near and sure:
+        if not s.slots[slot, FLAGS] & TRACKED:
+            tracks.enter(s, slot)
+            _fence(s.book, s.rows, s.edges, record, _NEVER)
         tracks.begin(s.book, s.rows, s.work, s.tracks, s.near, s.hulls, s.left, record)
         return
     tracks.leave(s, slot)
@@ -252,6 +251,7 @@ def _look(s: State, slot: int, why: int | np.int64) -> int:
                 return CLEARED
             if not near and _move(book, rows, s.edges, s.prices, record, columns):
                 return CLEARED
+    near = near and (tracked or tracks.has_room(s, record, columns))
     _begin(book, s.prices, s.stir, s.work, record, columns)
     standing = flags & (UNSEEN | STANDS) == STANDS
     hasty = why == TICK and standing and flags & (TRACKED | ALWAYS) == TRACKED
