@@ -216,6 +216,8 @@ def settle(
             used = _used(tracks, place, budget, price)
             left[number, budget] -= used
             tracks[place, GONE + budget] = used
+    if not min(left[number, 0], left[number, 1], left[number, 2]) > 0.0:
+        return False
     for column in range(first, end, at.COLUMN):
         row = int(book[column + at.ROW])
         place = rows[row, START] + int(book[column + at.TRACK])
