@@ -347,17 +347,15 @@ def follow_part(
     constraints: int,
     gross: float,
 ) -> None:
-    """Do the same for a part near a level: bounds around its prices, and `NEAR_*` what is followed of it.
+    """Bound the slopes of a part near a level instead, which needs no box: `ALL_LOW`, `ALL_HIGH` get how far the
+    bounds hold, `NEAR_*` what is followed of the part (`monitor.watch.tracks`).
 
-    `gross`: of everything that moves (`monitor.watch.tracks`).
+    `gross`: of everything that moves.
     """
     reach = _reach(work, constraints, gross)
     for c in range(columns):
         work[on.DOWN, c] = work[on.UP, c] = reach
+        work[on.ALL_LOW, c] = min(work[on.ALL_LOW, c], reach)
+        work[on.ALL_HIGH, c] = min(work[on.ALL_HIGH, c], reach)
     _bound(book, part, tables, work, columns, constraints)
-    _wish(work, columns, constraints)
-    for c in range(columns):
-        work[on.BOX_DOWN, c] = min(work[on.BOX_DOWN, c], reach)
-        work[on.BOX_UP, c] = min(work[on.BOX_UP, c], reach)
     _follow(work, columns, constraints)
-    _join(work, columns, constraints)

@@ -7,6 +7,7 @@ from typing import get_args
 import numpy as np
 
 from monitor.schema.commands import Band
+from monitor.watch.growth import longer
 from monitor.watch.state import Codes, Floats
 
 __all__ = ["STATES", "Census"]
@@ -90,9 +91,10 @@ class Census:
 
     def reserve(self, capacity: int) -> None:
         """Have room for as many slots; the arrays are then other ones."""
-        more = capacity - len(self.codes)
-        if more > 0:
-            self.codes = np.concatenate([self.codes, np.zeros(more, dtype=np.int8)])
-            self.ratios = np.concatenate([self.ratios, np.full(more, np.inf)])
-            self._groups = np.concatenate([self._groups, np.zeros(more, dtype=np.int32)])
-            self._lost = np.concatenate([self._lost, np.zeros(more, dtype=np.bool_)])
+        before = len(self.codes)
+        if capacity > before:
+            self.codes = longer(self.codes, capacity)
+            self.ratios = longer(self.ratios, capacity)
+            self.ratios[before:] = np.inf
+            self._groups = longer(self._groups, capacity)
+            self._lost = longer(self._lost, capacity)

@@ -25,6 +25,7 @@ from monitor.watch.state import (
     STANDS,
     TRACKED,
     UNSEEN,
+    Edges,
     Fields,
     Floats,
     Numbers,
@@ -68,7 +69,7 @@ _NEVER, _EVERY = -float("inf"), float("inf")
 
 
 @compiled
-def _fence(book: Floats, rows: Numbers, edges: Floats, record: int, lower: float) -> None:
+def _fence(book: Floats, rows: Numbers, edges: Edges, record: int, lower: float) -> None:
     for c in range(int(book[record + at.COLUMNS])):
         column = record + at.HEAD + c * at.COLUMN
         row, place = int(book[column + at.ROW]), int(book[column + at.PLACE])
@@ -143,7 +144,7 @@ def _make(
 
 @compiled
 def _place(
-    book: Floats, rows: Numbers, edges: Floats, work: Floats, record: int, columns: int
+    book: Floats, rows: Numbers, edges: Edges, work: Floats, record: int, columns: int
 ) -> None:
     """Set the edges of the box just made, and keep what it takes to move it."""
     total = 0.0
@@ -177,7 +178,7 @@ def _used(book: Floats, column: int, price: float) -> float:
 
 @compiled
 def _move(
-    book: Floats, rows: Numbers, edges: Floats, prices: Floats, record: int, columns: int
+    book: Floats, rows: Numbers, edges: Edges, prices: Floats, record: int, columns: int
 ) -> bool:
     """Share what is left of a box's budget anew, where that is enough."""
     left = CLEAR
@@ -216,11 +217,10 @@ def _is_near(book: Floats, pulse: Numbers, record: int, tracked: bool) -> bool:
 @compiled
 def _guard(s: State, slot: int, record: int, near: bool, sure: bool) -> None:
     """Let the box just made, or what is followed, guard an account; where floats are not sure, any tick."""
-    tracked = s.slots[slot, FLAGS] & TRACKED > 0
-    if near and sure and not tracked and tracks.enter(s, slot):
-        _fence(s.book, s.rows, s.edges, record, _NEVER)
-        tracked = True
-    if near and sure and tracked:
+    if near and sure:
+        if not s.slots[slot, FLAGS] & TRACKED:
+            tracks.enter(s, slot)
+            _fence(s.book, s.rows, s.edges, record, _NEVER)
         tracks.begin(s.book, s.rows, s.work, s.tracks, s.near, s.hulls, s.left, record)
         return
     tracks.leave(s, slot)
@@ -251,6 +251,7 @@ def _look(s: State, slot: int, why: int | np.int64) -> int:
                 return CLEARED
             if not near and _move(book, rows, s.edges, s.prices, record, columns):
                 return CLEARED
+    near = near and (tracked or tracks.has_room(s, record, columns))
     _begin(book, s.prices, s.stir, s.work, record, columns)
     standing = flags & (UNSEEN | STANDS) == STANDS
     hasty = why == TICK and standing and flags & (TRACKED | ALWAYS) == TRACKED

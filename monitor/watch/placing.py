@@ -11,7 +11,18 @@ from monitor.watch import edges as tree
 from monitor.watch import layout as at
 from monitor.watch import tracks
 from monitor.watch.compiled import compiled
-from monitor.watch.state import BOXED, FLAGS, OFFSET, SPACE, Fields, Floats, Numbers, Owners, State
+from monitor.watch.state import (
+    BOXED,
+    FLAGS,
+    OFFSET,
+    SPACE,
+    Edges,
+    Fields,
+    Floats,
+    Numbers,
+    Owners,
+    State,
+)
 
 __all__ = [
     "DONE",
@@ -25,8 +36,8 @@ __all__ = [
     "put",
 ]
 
-STEP = 16
-"""Records take room in steps of so many floats."""
+STEP = 8
+"""Records take room in steps of so many floats, a cache line."""
 USED = 0
 """Of a heap: floats of the book that were ever used."""
 DONE, FULL_BOOK, FULL_HEAP = -1, -2, -3
@@ -157,7 +168,7 @@ def clear(fields: Fields, heap: Numbers, slot: int) -> None:
 
 @compiled
 def grow(
-    fields: Fields, row: int, start: int, room: int, to_edges: Floats, to_owners: Owners
+    fields: Fields, row: int, start: int, room: int, to_edges: Edges, to_owners: Owners
 ) -> None:
     """Move a row's places to a larger block, of other arrays perhaps."""
     s = State(*fields)

@@ -16,7 +16,7 @@ from monitor.watch import drafting, filling, kernels, layout, placing, scratch, 
 from monitor.watch import edges as tree
 from monitor.watch.census import Census
 from monitor.watch.exposures import Form
-from monitor.watch.growth import longer, more_places
+from monitor.watch.growth import longer, more_places, zeros
 from monitor.watch.layout import pack
 from monitor.watch.shelf import Shelf
 from monitor.watch.state import Fields, Floats, State
@@ -58,7 +58,7 @@ class Screen:
         self.census = Census(capacity)
         self.shelf = Shelf(lambda tables: self._use(tables=tables))
         self.state = State(
-            edges=np.zeros((1024, 2)),
+            edges=np.zeros((1024, 2), dtype=np.float32),
             owners=np.zeros(1024, dtype=np.int32),
             rows=np.zeros((16, 8), dtype=np.int64),
             prices=np.zeros(16),
@@ -297,7 +297,9 @@ class Screen:
         rooms[row] = wanted
         used = sum(tree.block(room) for room in rooms if room)
         length = more_places(used + tree.block(wanted))
-        edges, owners = np.zeros((length, 2)), np.zeros(length, dtype=np.int32)
+        state = self.state
+        edges = zeros((length, 2), state.edges.dtype)
+        owners = zeros((length,), state.owners.dtype)
         start = 0
         for number, room in enumerate(rooms):
             if room:

@@ -19,6 +19,7 @@ __all__ = [
     "TRACKED",
     "UNSEEN",
     "Codes",
+    "Edges",
     "Fields",
     "Floats",
     "Numbers",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+Edges = NDArray[np.float32]
 Numbers = NDArray[np.int64]
 Owners = NDArray[np.int32]
 Codes = NDArray[np.int8]
@@ -45,7 +47,7 @@ prices is followed (`monitor.watch.tracks`)."""
 class State(NamedTuple):
     """Everything the screen knows, as arrays."""
 
-    edges: Floats
+    edges: Edges
     """(lower, upper) of every place and node (`monitor.watch.edges`)."""
     owners: Owners
     rows: Numbers

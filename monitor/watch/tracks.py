@@ -50,6 +50,7 @@ __all__ = [
     "begin",
     "enter",
     "follow",
+    "has_room",
     "interval",
     "leave",
     "settle",
@@ -215,6 +216,8 @@ def settle(
             used = _used(tracks, place, budget, price)
             left[number, budget] -= used
             tracks[place, GONE + budget] = used
+    if not min(left[number, 0], left[number, 1], left[number, 2]) > 0.0:
+        return False
     for column in range(first, end, at.COLUMN):
         row = int(book[column + at.ROW])
         place = rows[row, START] + int(book[column + at.TRACK])
@@ -252,7 +255,7 @@ def begin(
 
 
 @compiled
-def _room(s: State, record: int, columns: int) -> bool:
+def has_room(s: State, record: int, columns: int) -> bool:
     """Whether there is room for one more account; let `pulse` say so where more can be made."""
     found = bool(s.pulse[FREE] >= 0 or s.pulse[USED] < len(s.tracked))
     if not found:
@@ -280,12 +283,10 @@ def _number(s: State, slot: int) -> int:
 
 
 @compiled
-def enter(s: State, slot: int) -> bool:
-    """Give an account a place in the lists of its prices, as far as there is room; `begin` is to follow."""
+def enter(s: State, slot: int) -> None:
+    """Give an account a place in the lists of its prices, where there is room; `begin` is to follow."""
     record = s.slots[slot, OFFSET]
     columns = int(s.book[record + at.COLUMNS])
-    if not _room(s, record, columns):
-        return False
     number = _number(s, slot)
     s.book[record + at.NUMBER] = float(number)
     for c in range(columns):
@@ -296,7 +297,6 @@ def enter(s: State, slot: int) -> bool:
         s.numbers[place], s.tracks[place, COLUMN] = number, float(c)
         s.rows[row, COUNT] += 1
     s.slots[slot, FLAGS] |= TRACKED
-    return True
 
 
 @compiled

@@ -16,7 +16,8 @@ class Row:
     """One row by itself, grown as the screen grows it."""
 
     def __init__(self, room: int = 32) -> None:
-        self.edges, self.owners = np.zeros((0, 2)), np.zeros(0, dtype=np.int32)
+        self.edges = np.zeros((0, 2), dtype=np.float32)
+        self.owners = np.zeros(0, dtype=np.int32)
         self.row = np.zeros(5, dtype=np.int64)
         self.row[tree.FREE] = -1
         self.intervals: dict[int, tuple[float, float]] = {}
@@ -27,7 +28,7 @@ class Row:
     def _grow(self, room: int) -> None:
         start = len(self.edges)
         more = tree.block(room)
-        self.edges = np.concatenate([self.edges, np.full((more, 2), 7.0)])
+        self.edges = np.concatenate([self.edges, np.full((more, 2), 7.0, dtype=np.float32)])
         self.owners = np.concatenate([self.owners, np.full(more, 99, dtype=np.int32)])
         tree.grow(self.edges, self.owners, self.row, start, room, self.edges, self.owners)
 
@@ -72,6 +73,27 @@ def test_h_3_an_interval_holds_its_edges(price: float, left: list[int]) -> None:
     assert row.left(price) == left
 
 
+@settings(deadline=None)
+@given(st.floats(1e-30, 1e30), st.floats(1e-9, 0.4), st.floats(1e-9, 0.4))
+def test_h_3_an_edge_that_32_bits_do_not_hold_lies_within(
+    price: float, fall: float, rise: float
+) -> None:
+    row, low, high = Row(), price * (1.0 - fall), price * (1.0 + rise)
+    row.add(0)
+    row.move(0, (low, high))
+    lower, upper = map(float, row.edges[row.places[0]])
+    assert low <= lower <= low * (1.0 + 2.0**-22)
+    assert high * (1.0 - 2.0**-22) <= upper <= high
+
+
+@pytest.mark.parametrize("price", [1e-42, 1e39])
+def test_h_3_every_tick_concerns_a_price_beyond_32_bits(price: float) -> None:
+    row = Row()
+    row.add(0)
+    row.move(0, (price * 0.9, price * 1.1))
+    assert row.left(price) == [0]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**9), st.integers(1, 2500), st.sampled_from([1, 7, 1000]))
 def test_h_3_the_tree_finds_whom_a_price_passes(seed: int, count: int, at_once: int) -> None:
@@ -88,7 +110,8 @@ def test_h_3_the_tree_finds_whom_a_price_passes(seed: int, count: int, at_once: 
             else:
                 width = 10 ** rng.uniform(-3, 1.5)
                 around = 100 + rng.uniform(-1, 1)
-                interval = (around - width * rng.random(), around + width * rng.random())
+                low, high = around - width * rng.random(), around + width * rng.random()
+                interval = (float(np.float32(low)), float(np.float32(high)))
                 row.move(slot, rng.choice((interval, interval, interval, interval, NEVER, EVERY)))
         price = 100 + rng.uniform(-1, 1) * rng.choice((0.001, 1, 30))
         found = row.left(price, at_once)
