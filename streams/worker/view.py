@@ -29,7 +29,7 @@ NEAREST_A_TURN = 20
 WRITTEN_A_SECOND = 250
 """Of the nearest, lowest ratios first: in a replay at many times speed all of them move at once."""
 FEWER_A_SECOND = 50
-"""The same while ticks or account events stand in line."""
+"""The same while the worker is late with its ticks."""
 MOVED = 0.02
 """Relative change of the ratio of a normal account that is worth showing between two sweeps."""
 
@@ -39,6 +39,9 @@ class Shown(Protocol):
 
     @property
     def engine(self) -> Engine | None: ...
+
+    @property
+    def late(self) -> bool: ...
 
 
 class RedisView:
@@ -202,7 +205,7 @@ class RedisView:
                     self._ratios[name] = ratio
                     self._cache.mark(name, urgent=True)
                     moved += 1
-                if moved >= (FEWER_A_SECOND if self._busy() else WRITTEN_A_SECOND):
+                if moved >= (FEWER_A_SECOND if self._runtime.late else WRITTEN_A_SECOND):
                     break
 
 

@@ -169,7 +169,7 @@ _MUTATIONS = [
     ),
     Mutation(
         "commands leave the record unpublished",
-        "writer",
+        "snapshots",
         "(*carried, *commands)",
         "(*commands,)",
         a_crash_before_publishing_loses_no_command,
