@@ -184,7 +184,7 @@ class Deciding:
 
     def _asks(self, account: Account, figures: Figures, own: Episode) -> bool:
         """Whether any tick of its prices may let something follow that no box tells."""
-        if self.totals is not None and is_past_a_total(account, self.reference, self.totals):
+        if is_past_a_total(account, self.reference, self.totals):
             return True
         idle = not own.pending and not own.capped
         return idle and bool(excesses(account, figures, self.reference))  # IN-4
